@@ -65,32 +65,32 @@ endif
 
 # kbuild builds external modules in place, so each kernel gets a mirror of kmod/ made of symbolic
 # links in $(B)/kmod-<version>; $(B)/include stands beside it as include/ stands beside kmod/.
-# 1 = kernel build tree, 2 = mirror, 3 = further arguments
+# 1 = kernel build tree, 2 = mirror
 define kbuild
 	@test -n "$(1)" && test -f "$(1)/Makefile" || { \
 		echo "make: no kernel headers$(if $(1), in $(1)): run 'make deps', or name others with KDIR=..." >&2; \
 		exit 1; }
-	@mkdir -p $(2) && ln -sfn ../include $(B)/include
+	@mkdir -p $(2) && { test -e $(B)/include || ln -sn ../include $(B)/include || test -e $(B)/include; }
 	@find $(2) -xtype l -delete
 	@cd kmod && find . -type d -exec mkdir -p '$(abspath $(2))/{}' \; && \
 		find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
 			-exec ln -sf '$(CURDIR)/kmod/{}' '$(abspath $(2))/{}' \;
-	@$(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) $(3) modules >$(2)/.log 2>&1; rc=$$?; \
-		grep -vE 'Skipping BTF generation|^  (CC|LD|MODPOST) |compiler differs|kernel was built by|You are using' \
+	@$(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
+		grep -vE 'Skipping BTF generation|^  (CC|LD|MODPOST|BTF) |compiler differs|kernel was built by|You are using' \
 			$(2)/.log >&2; exit $$rc
 	$(call say,KO,$(2)/hyperchain.ko)
 endef
 
 ifneq ($(KDIR),)
 modules: ## build hyperchain.ko for both kernels, or for KDIR=/path/to/headers into KOUT=build/kmod
-	$(call kbuild,$(KDIR),$(KOUT),)
+	$(call kbuild,$(KDIR),$(KOUT))
 else
 modules: $(addprefix modules-,$(KVERS))
 endif
 
 .PHONY: $(addprefix modules-,$(KVERS))
 $(addprefix modules-,$(KVERS)): modules-%:
-	$(call kbuild,$(call headers,$*),$(B)/kmod-$*,)
+	$(call kbuild,$(call headers,$*),$(B)/kmod-$*)
 
 # -- what it needs from Debian ---------------------------------------------------------------
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unit tests of kmod/policy (pure, built here with tests/shim in place of kernel headers).
+KPOLICY_FLAGS		:= -Itests/shim -Ikmod -Iinclude -Iinclude/uapi
+
+UNIT			+= test_hello test_placement test_wire_check
+test_hello_SRC		:= kmod/policy/hello.c
+test_hello_FLAGS	:= $(KPOLICY_FLAGS)
+test_map_SRC		:= kmod/policy/map.c
+test_map_FLAGS		:= $(KPOLICY_FLAGS)
+test_map_model_SRC	:= kmod/policy/map.c kmod/policy/placement.c
+test_map_model_FLAGS	:= $(KPOLICY_FLAGS)
+test_placement_SRC	:= kmod/policy/placement.c kmod/policy/map.c
+test_placement_FLAGS	:= $(KPOLICY_FLAGS)
+test_wire_check_SRC	:= kmod/policy/wire_check.c
+test_wire_check_FLAGS	:= $(KPOLICY_FLAGS)
+
+FUZZ			+= fuzz_wire
+fuzz_wire_SRC		:= kmod/policy/wire_check.c kmod/policy/hello.c
+fuzz_wire_FLAGS		:= $(KPOLICY_FLAGS)
+
+# Every file of kmod/policy is built here too, for `nm -u` of tests/lint/layering.
+PURE			+= $(wildcard kmod/policy/*.c)
+$(B)/pure/kmod/%.o: PURE_FLAGS := $(KPOLICY_FLAGS)
