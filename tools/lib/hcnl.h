@@ -279,6 +279,9 @@ int hcnl_cgroup_unbind(struct hcnl *h, uint64_t cgroup);
 /* cgroup v2 id of a directory. -ENOTDIR, -EMEDIUMTYPE where it isn't in a cgroup v2 tree. */
 int hcnl_cgroup_id(const char *path, uint64_t *ret_id);
 
+/* Its directory again, absolute. -ESTALE when it has gone, -EPERM without CAP_DAC_READ_SEARCH. */
+int hcnl_cgroup_path(uint64_t id, char *buf, size_t len);
+
 /* ---- relay: CLI side ------------------------------------------------------ */
 
 /**

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# tools: the netlink library and the hyperchain command.
+#   make tools       build/bin/hyperchain, build/lib/libhcnl.a
+#   make tools-asan  the same with address and undefined-behaviour sanitizers, in build/asan/
+
+HCNL_SRC	:= $(sort $(wildcard tools/lib/*.c))
+HCNL_OBJ	:= $(HCNL_SRC:%.c=$(B)/obj/%.o)
+TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c))
+TOOLS_OBJ	:= $(TOOLS_SRC:%.c=$(B)/obj/%.o)
+
+# What a program that links libhcnl.a needs as well.
+HCNL_CPPFLAGS	:= -Itools/lib $(shell pkg-config --cflags libnl-genl-3.0 jansson 2>/dev/null)
+HCNL_LIBS	:= $(or $(shell pkg-config --libs libnl-genl-3.0 jansson 2>/dev/null),-lnl-genl-3 -lnl-3 -ljansson) \
+		   -lpthread
+
+ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a
+INSTALL		+= tools
+
+$(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
+$(TOOLS_OBJ): CPPFLAGS += -Itools
+
+.PHONY: tools tools-asan install-tools
+tools: $(B)/bin/hyperchain $(B)/lib/libhcnl.a ## build the hyperchain command and its library only
+
+$(B)/lib/libhcnl.a: $(HCNL_OBJ)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/bin/hyperchain: $(TOOLS_OBJ) $(B)/lib/libhcnl.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS)
+
+tools-asan: ## the same with sanitizers, in build/asan/
+	@$(MAKE) --no-print-directory B=$(B)/asan tools \
+		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer' \
+		EXTRA_LDFLAGS='-fsanitize=address,undefined'
+
+install-tools: $(B)/bin/hyperchain
+	install -D -m 755 $(B)/bin/hyperchain $(DESTDIR)$(PREFIX)/bin/hyperchain
+	install -D -m 644 tools/completion/hyperchain.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hyperchain
+	for m in tools/man/*.8; do \
+		install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/}; \
+	done
