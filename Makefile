@@ -121,10 +121,10 @@ lint: ## the style gates alone (GATE=name for one)
 	@tests/lint/run $(GATE)
 
 unit: ## the unit tests alone (TEST=name for one)
-	@$(MAKE) --no-print-directory -f tests/unit/Makefile run TEST=$(TEST)
+	@$(MAKE) --no-print-directory -f tests/unit/Makefile run $(if $(TEST),TEST=$(TEST))
 
 fuzz: ## the fuzz targets, RUNS=n inputs each
-	@$(MAKE) --no-print-directory -f tests/unit/Makefile fuzz RUNS=$(RUNS)
+	@$(MAKE) --no-print-directory -f tests/unit/Makefile fuzz $(if $(RUNS),RUNS=$(RUNS))
 
 demo: ## three machines run one program that fits on none of them (installs what is missing)
 	@tests/deps/ensure build lab

@@ -92,14 +92,17 @@ static size_t put(uint8_t *data, const struct hc_msg *m)
 size_t fuzz_seed(unsigned int i, uint8_t *data, size_t max)
 {
 	static const struct hc_msg after[] = {
-		{ .type = HCW_PING, .tag = 1 }, { .type = HCW_PING, .flags = HCW_F_ANSWER, .tag = 1 },
+		{ .type = HCW_PING, .tag = 1 },
+		{ .type = HCW_PING, .flags = HCW_F_ANSWER, .tag = 1 },
 		{ .type = HCW_LEASE, .tag = 2, .nr = 4, .arg = 1 },
 		{ .type = HCW_LEASE, .flags = HCW_F_ANSWER, .tag = 2, .nr = 4, .len = 16 },
-		{ .type = HCW_RELEASE, .tag = 3, .nr = 1, .len = 4 }, { .type = HCW_READ, .tag = 4, .nr = 16 },
+		{ .type = HCW_RELEASE, .tag = 3, .nr = 1, .len = 4 },
+		{ .type = HCW_READ, .tag = 4, .nr = 16 },
 		{ .type = HCW_READ, .flags = HCW_F_ANSWER, .tag = 4, .nr = 1, .status = HCW_ESTALE },
 		{ .type = HCW_WRITE, .flags = HCW_F_ANSWER, .tag = 5, .nr = 1 },
 		{ .type = HCW_WRITE, .tag = 5, .nr = 1, .len = HCW_PAGE_SIZE },
-		{ .type = HCW_RECALL, .tag = 6, .nr = 2, .len = 8 }, { .type = HCW_RECALL, .tag = 7 },
+		{ .type = HCW_RECALL, .tag = 6, .nr = 2, .len = 8 },
+		{ .type = HCW_RECALL, .tag = 7 },
 	};
 	const struct hc_msg greeting = { .type = HCW_HELLO, .len = sizeof(struct hcw_hello) };
 	struct hcw_hello hello = {

@@ -2,7 +2,7 @@
 # Unit tests of kmod/policy (pure, built here with tests/shim in place of kernel headers).
 KPOLICY_FLAGS		:= -Itests/shim -Ikmod -Iinclude -Iinclude/uapi
 
-UNIT			+= test_hello test_placement test_wire_check
+UNIT			+= test_hello test_map test_map_model test_placement test_wire_check
 test_hello_SRC		:= kmod/policy/hello.c
 test_hello_FLAGS	:= $(KPOLICY_FLAGS)
 test_map_SRC		:= kmod/policy/map.c

@@ -97,17 +97,22 @@ static const struct {
 	{ "release", { .type = HCW_RELEASE, .tag = 1, .nr = 2, .len = 8 } },
 	{ "release answer", { .type = HCW_RELEASE, .flags = ANSWER, .tag = 1 } },
 	{ "read of one page", { .type = HCW_READ, .tag = 1, .nr = 1 } },
-	{ "read of the last page", { .type = HCW_READ, .tag = 1, .nr = 1, .page = HCW_SLAB_PAGES - 1 } },
+	{ "read of the last page",
+	  { .type = HCW_READ, .tag = 1, .nr = 1, .page = HCW_SLAB_PAGES - 1 } },
 	{ "longest read", { .type = HCW_READ, .tag = 1, .nr = HCW_RUN_PAGES_MAX,
 			    .page = HCW_SLAB_PAGES - HCW_RUN_PAGES_MAX } },
-	{ "read answer", { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .len = PAGES(2) } },
-	{ "read refused", { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .status = HCW_EUNSET } },
+	{ "read answer",
+	  { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .len = PAGES(2) } },
+	{ "read refused",
+	  { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .status = HCW_EUNSET } },
 	{ "write", { .type = HCW_WRITE, .tag = 1, .nr = 16, .len = PAGES(16) } },
 	{ "write answer", { .type = HCW_WRITE, .flags = ANSWER, .tag = 1, .nr = 16 } },
-	{ "write refused", { .type = HCW_WRITE, .flags = ANSWER, .tag = 1, .nr = 1, .status = HCW_ESTALE } },
+	{ "write refused",
+	  { .type = HCW_WRITE, .flags = ANSWER, .tag = 1, .nr = 1, .status = HCW_ESTALE } },
 	{ "recall of all", { .type = HCW_RECALL, .tag = 1 } },
 	{ "recall answer", { .type = HCW_RECALL, .flags = ANSWER, .tag = 1 } },
-	{ "recall", { .type = HCW_RECALL, .tag = 1, .nr = HCW_LEASE_MAX, .len = HCW_LEASE_MAX * 4 } },
+	{ "recall",
+	  { .type = HCW_RECALL, .tag = 1, .nr = HCW_LEASE_MAX, .len = HCW_LEASE_MAX * 4 } },
 }, wrong[] = {
 	{ "type 0", { .type = HCW_INVALID, .tag = 1 } },
 	{ "type after the last", { .type = HCW_TYPE_MAX + 1, .tag = 1 } },
@@ -117,36 +122,44 @@ static const struct {
 	{ "drain flag in a read answer",
 	  { .type = HCW_READ, .flags = ANSWER | HCW_F_DRAIN, .tag = 1, .nr = 1, .len = PAGES(1) } },
 	{ "status in a request", { .type = HCW_PING, .status = HCW_ESTALE, .tag = 1 } },
-	{ "unknown status", { .type = HCW_PING, .flags = ANSWER, .status = HCW_STATUS_MAX + 1, .tag = 1 } },
+	{ "unknown status",
+	  { .type = HCW_PING, .flags = ANSWER, .status = HCW_STATUS_MAX + 1, .tag = 1 } },
 	{ "second hello", { .type = HCW_HELLO, .len = sizeof(struct hcw_hello) } },
 	{ "request without a tag", { .type = HCW_PING } },
 	{ "answer without a tag", { .type = HCW_PING, .flags = ANSWER } },
 	{ "recall without a tag", { .type = HCW_RECALL } },
-	{ "recall answer with payload", { .type = HCW_RECALL, .flags = ANSWER, .tag = 1, .len = 4 } },
+	{ "recall answer with payload",
+	  { .type = HCW_RECALL, .flags = ANSWER, .tag = 1, .len = 4 } },
 	{ "ping with payload", { .type = HCW_PING, .tag = 1, .len = 1 } },
 	{ "ping with a count", { .type = HCW_PING, .tag = 1, .nr = 1 } },
 	{ "lease with payload", { .type = HCW_LEASE, .tag = 1, .nr = 1, .len = 4 } },
 	{ "lease of too many", { .type = HCW_LEASE, .tag = 1, .nr = HCW_LEASE_MAX + 1 } },
-	{ "lease answer too long", { .type = HCW_LEASE, .flags = ANSWER, .tag = 1, .nr = 2, .len = 12 } },
+	{ "lease answer too long",
+	  { .type = HCW_LEASE, .flags = ANSWER, .tag = 1, .nr = 2, .len = 12 } },
 	{ "lease answer of too many", { .type = HCW_LEASE, .flags = ANSWER, .tag = 1,
 					.nr = HCW_LEASE_MAX + 1, .len = (HCW_LEASE_MAX + 1) * 4 } },
 	{ "release too short", { .type = HCW_RELEASE, .tag = 1, .nr = 2, .len = 4 } },
-	{ "release answer with payload", { .type = HCW_RELEASE, .flags = ANSWER, .tag = 1, .len = 4 } },
+	{ "release answer with payload",
+	  { .type = HCW_RELEASE, .flags = ANSWER, .tag = 1, .len = 4 } },
 	{ "read of no page", { .type = HCW_READ, .tag = 1 } },
 	{ "read of too many", { .type = HCW_READ, .tag = 1, .nr = HCW_RUN_PAGES_MAX + 1 } },
-	{ "read past the slab", { .type = HCW_READ, .tag = 1, .nr = 2, .page = HCW_SLAB_PAGES - 1 } },
+	{ "read past the slab",
+	  { .type = HCW_READ, .tag = 1, .nr = 2, .page = HCW_SLAB_PAGES - 1 } },
 	{ "read behind the slab", { .type = HCW_READ, .tag = 1, .nr = 1, .page = HCW_SLAB_PAGES } },
 	{ "read at page 65535", { .type = HCW_READ, .tag = 1, .nr = 1, .page = 0xffff } },
 	{ "read with payload", { .type = HCW_READ, .tag = 1, .nr = 1, .len = PAGES(1) } },
-	{ "read answer too short", { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .len = PAGES(1) } },
-	{ "read answer too long", { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 1, .len = PAGES(2) } },
+	{ "read answer too short",
+	  { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 2, .len = PAGES(1) } },
+	{ "read answer too long",
+	  { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 1, .len = PAGES(2) } },
 	{ "refused read with payload", { .type = HCW_READ, .flags = ANSWER, .tag = 1, .nr = 1,
 					 .status = HCW_ESTALE, .len = PAGES(1) } },
 	{ "write without payload", { .type = HCW_WRITE, .tag = 1, .nr = 1 } },
 	{ "write of one byte more", { .type = HCW_WRITE, .tag = 1, .nr = 1, .len = PAGES(1) + 1 } },
 	{ "write of too many", { .type = HCW_WRITE, .tag = 1, .nr = HCW_RUN_PAGES_MAX + 1,
 				 .len = PAGES(HCW_RUN_PAGES_MAX + 1) } },
-	{ "write past the slab", { .type = HCW_WRITE, .tag = 1, .nr = 16, .page = 250, .len = PAGES(16) } },
+	{ "write past the slab",
+	  { .type = HCW_WRITE, .tag = 1, .nr = 16, .page = 250, .len = PAGES(16) } },
 	{ "write answer with payload", { .type = HCW_WRITE, .flags = ANSWER, .tag = 1, .nr = 1,
 					 .len = PAGES(1) } },
 	{ "recall too short", { .type = HCW_RECALL, .tag = 1, .nr = 2, .len = 4 } },
@@ -211,15 +224,15 @@ START_TEST(nothing_out_of_bounds)
 		if (hc_msg_check(&m, true))
 			continue;
 		taken++;
-		ck_assert_uint_le(m.len, PAGES(HCW_RUN_PAGES_MAX));
+		MUST_LE(m.len, PAGES(HCW_RUN_PAGES_MAX));
 		if (m.type == HCW_READ || m.type == HCW_WRITE) {
-			ck_assert_uint_ge(m.nr, 1);
-			ck_assert_uint_le(m.page + m.nr, HCW_SLAB_PAGES);
+			MUST_GT(m.nr, 0);
+			MUST_LE(m.page + m.nr, HCW_SLAB_PAGES);
 		} else {
-			ck_assert_uint_le(m.len, HCW_CTL_MAX);
+			MUST_LE(m.len, HCW_CTL_MAX);
 		}
 	}
-	ck_assert_uint_gt(taken, ops / 1000);	/* else this test looked at nothing */
+	MUST_GT(taken, ops / 1000);	/* else this test looked at nothing */
 }
 END_TEST
 
