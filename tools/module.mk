@@ -6,7 +6,8 @@
 
 HCNL_SRC	:= $(sort $(wildcard tools/lib/*.c))
 HCNL_OBJ	:= $(HCNL_SRC:%.c=$(B)/obj/%.o)
-TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c))
+# One pure rule is shared with the daemon: every node must find the same id for a name.
+TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c)) daemon/policy/env.c
 TOOLS_OBJ	:= $(TOOLS_SRC:%.c=$(B)/obj/%.o)
 
 # What a program that links libhcnl.a needs as well.
@@ -18,7 +19,7 @@ ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a
 INSTALL		+= tools
 
 $(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
-$(TOOLS_OBJ): CPPFLAGS += -Itools
+$(TOOLS_OBJ): CPPFLAGS += -Itools -I.
 
 .PHONY: tools tools-asan install-tools
 tools: $(B)/bin/hyperchain $(B)/lib/libhcnl.a ## build the hyperchain command and its library only

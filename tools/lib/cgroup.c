@@ -22,12 +22,6 @@
 #define STATE_FILE	HCNL_SWAP_STATE_DIR "/swap-max.json"
 #define FILEID_KERNFS	0xfe	/* handle type of kernfs: the id itself; ABI since 5.5 */
 
-static void json_freep(json_t **j)
-{
-	json_decref(*j);
-}
-#define JSON_FREE __attribute__((cleanup(json_freep)))
-
 int hcnl_cgroup_id(const char *path, uint64_t *ret_id)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -133,7 +127,7 @@ static bool restore_one(json_t *state, const char *name)
 
 int hcnl_swapmax_restore(void)
 {
-	JSON_FREE json_t *state = state_load();
+	json_auto_t *state = state_load();
 	const char *name;
 	json_t *old;
 	void *tmp;
@@ -160,7 +154,7 @@ static int top_of(const char *path, char *buf, size_t len)
 
 int hcnl_swapmax_allow(const char *path)
 {
-	JSON_FREE json_t *state = state_load();
+	json_auto_t *state = state_load();
 	char top[NAME_MAX + 1];
 	int r = top_of(path, top, sizeof(top));
 
@@ -197,8 +191,8 @@ static int bound_tops(struct hcnl *h, json_t *ret_tops)
 
 int hcnl_swapmax_close(struct hcnl *h)
 {
-	JSON_FREE json_t *state = state_load();
-	JSON_FREE json_t *bound = json_object();
+	json_auto_t *state = state_load();
+	json_auto_t *bound = json_object();
 	const char *name;
 	struct dirent *e;
 	json_t *old;

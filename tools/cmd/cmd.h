@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command nouns. argv[0] is the command's full name; they return the exit code. */
+#ifndef HC_CMD_H
+#define HC_CMD_H
+
+int cmd_node(int argc, char **argv);
+int cmd_peer(int argc, char **argv);
+int cmd_memory(int argc, char **argv);
+int cmd_track(int argc, char **argv);
+int cmd_untrack(int argc, char **argv);
+int cmd_env(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+/* Verbs of "memory" with files of their own. */
+int cmd_memory_show(int argc, char **argv);
+int cmd_memory_swap(int argc, char **argv);
+int cmd_memory_drain(int argc, char **argv);
+
+#endif /* HC_CMD_H */

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* hyperchain: one table of nouns. */
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "cmd/cmd.h"
+#include "table.h"
+
+static int cmd_help(int argc, char **argv);
+
+static const struct cli_cmd nouns[] = {
+	{ "node",	cmd_node,	"the machines: show, list" },
+	{ "peer",	cmd_peer,	"other nodes to connect to: add, del, list" },
+	{ "memory",	cmd_memory,	"lend and borrow: show, donate, drain, swap" },
+	{ "track",	cmd_track,	"let a cgroup use other nodes' memory" },
+	{ "untrack",	cmd_untrack,	"end that" },
+	{ "env",	cmd_env,	"environments: list, show" },
+	{ "events",	cmd_events,	"what happens, as it happens" },
+	{ "top",	cmd_top,	"the memories of the nodes, live" },
+	{ "version",	cmd_version,	"versions of program, module and daemon" },
+	{ "help",	cmd_help,	"this list, or the verbs of one command" },
+	{ NULL, NULL, NULL }
+};
+
+static void usage(FILE *out)
+{
+	TABLE_CLEAN struct table t = { .indent = 2, .color = out == stdout && cli.color };
+
+	fputs("usage: hyperchain COMMAND [VERB] [OPTION...]\n\n", out);
+	table_head(&t, "", "", NULL);
+	for (const struct cli_cmd *c = nouns; c->name; c++) {
+		table_cell(&t, TABLE_BOLD, "%s", c->name);
+		table_cell(&t, 0, "%s", c->help);
+	}
+	table_print(&t, out);
+	fputs("\nEvery command answers --help, and --json where it shows something. See hyperchain(8).\n", out);
+}
+
+static int run(int argc, char **argv)
+{
+	static char name[64];
+
+	for (const struct cli_cmd *c = nouns; c->name; c++)
+		if (!strcmp(argv[0], c->name)) {
+			snprintf(name, sizeof(name), "hyperchain %s", c->name);
+			argv[0] = name;
+			return c->run(argc, argv);
+		}
+	fprintf(stderr, "hyperchain: there is no command \"%s\".\n\n", argv[0]);
+	usage(stderr);
+	return CLI_USAGE;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char *ask[] = { argc > 1 ? argv[1] : NULL, (char *)"--help", NULL };
+
+	if (argc > 1 && strcmp(argv[1], "help") && argv[1][0] != '-')
+		return run(2, ask);
+	usage(stdout);
+	return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool wants = !(no_color && *no_color) && term && strcmp(term, "dumb");
+
+	setlocale(LC_CTYPE, "");
+	cli.color = wants && isatty(STDOUT_FILENO);
+	cli.color_err = wants && isatty(STDERR_FILENO);
+	if (argc < 2) {
+		usage(stderr);
+		return CLI_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "-?")) {
+		usage(stdout);
+		return CLI_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("hyperchain " HC_VERSION);
+		return CLI_OK;
+	}
+	return run(argc - 1, argv + 1);
+}
