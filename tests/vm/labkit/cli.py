@@ -271,7 +271,11 @@ def run_net(arguments: Arguments) -> int:
     lab = Lab.attach(arguments.name)
     if lab.status()["net"] != "tap":
         raise LabError("this host has no taps or bridges, so it has no place in the lab's network itself")
-    return lab.run_in_network(arguments.command or ["ip", "-br", "addr"]).returncode
+    command = arguments.command or ["ip", "-br", "addr"]
+    try:
+        return lab.run_in_network(command).returncode
+    except FileNotFoundError:
+        raise LabError(f"this host has no command {command[0]!r}") from None
 
 
 def run_list(arguments: Arguments) -> None:

@@ -148,10 +148,10 @@ class Command:
         """Leave; a command that still runs is killed."""
         self._sock.close()
 
-    def communicate(self, deadline: float, stdin: BinaryIO | bytes | None,
+    def communicate(self, deadline: float | None, stdin: BinaryIO | bytes | None,
                     output: dict[int, BinaryIO]) -> bool:
-        """Feed, read and wait until the end; False if @deadline (monotonic)
-        came first. Feeding and reading go on together, else two full pipes
+        """Feed, read and wait until the end; False if @deadline (monotonic,
+        None for never) came first. Feeding and reading go on together, else two full pipes
         would wait for each other for ever."""
         feed = _Feed(stdin)
         with selectors.DefaultSelector() as selector:
@@ -159,8 +159,8 @@ class Command:
             while self.status is None:
                 events = selectors.EVENT_READ | (selectors.EVENT_WRITE if feed.has_more() else 0)
                 selector.modify(self._sock, events)
-                left = deadline - time.monotonic()
-                if left <= 0:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
                     return False
                 for _, ready in selector.select(left):
                     if ready & selectors.EVENT_WRITE:

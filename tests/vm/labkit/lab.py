@@ -171,6 +171,10 @@ class Lab:
             raise LabError(f"the lab {self.name!r} is not up")
         return record["pid"]
 
+    def specs(self) -> list[dict]:
+        """What prepare() wants to know about each node."""
+        return self._specs
+
     def node(self, number: int) -> Node:
         if not 1 <= number <= len(self.nodes):
             raise LabError(f"there is no node {number}: this lab has n1 to n{len(self.nodes)}")

@@ -54,7 +54,7 @@ class Background:
         self._thread.start()
 
     def _collect(self) -> None:
-        self._command.communicate(float("inf"), None, self._out)
+        self._command.communicate(None, None, self._out)
 
     @property
     def stdout(self) -> str:
@@ -256,7 +256,8 @@ class Node:
                  for word in (name, *value.split())]
         if not words:
             raise LabError("slow needs a delay, a loss or a rate")
-        self.run(["tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *words, "limit", "100000"])
+        self.fast()  # else tc would keep what an earlier call had set
+        self.run(["tc", "qdisc", "add", "dev", "eth0", "root", "netem", *words, "limit", "100000"])
 
     def fast(self) -> None:
         self.run("tc qdisc del dev eth0 root 2>/dev/null; true")

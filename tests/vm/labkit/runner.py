@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds the tests, runs each in a process of its own, counts.
+
+The child makes the lab, runs the test and reports over a pipe. A test that
+hangs gets an exception in time to say where; a child that ignores even that is
+killed, and its lab goes with it.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Iterator, Sequence
+
+from . import child, paths, splat
+from .errors import LabError
+from .kernels import SERIES
+from .lab import Lab, prepare
+from .vmtest import TAGS, Spec, is_selected
+
+LOG_DIR = paths.LAB_DIR / "log"
+# What starting machines may take, on top of a test's own time.
+START_ALLOWANCE_S = 240
+CONSOLE_LINES = 25
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tests that run one after the other in one child, on one kernel."""
+
+    kernel: str
+    specs: tuple[Spec, ...]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parse(argv)
+    try:
+        jobs = list(_jobs(_discover(arguments), arguments))
+        if arguments.list:
+            for job in jobs:
+                for spec in job.specs:
+                    print(f"{spec.name} [{job.kernel}]  {','.join(spec.tags)}")
+            return 0
+        _prepare(jobs)
+    except LabError as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 2
+    count = Count()
+    for job in jobs:
+        _run_job(job, count, arguments.verbose)
+        if arguments.exitfirst and count.failed:
+            break
+    print(count)
+    return 1 if count.failed or not (count.passed or count.skipped) else 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run", description="Run the tests that need virtual machines.")
+    parser.add_argument("--tag", choices=TAGS, default="ci",
+                        help="ci: quick ones; full: all but soak; soak: only those (default: %(default)s)")
+    parser.add_argument("--kernel", choices=SERIES, help="only on this kernel")
+    parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name contains this")
+    parser.add_argument("--list", action="store_true", help="only name them")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what tests print as they print it")
+    parser.add_argument("-x", "--exitfirst", action="store_true", help="stop after the first failure")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="only these test files")
+    return parser.parse_args(argv)
+
+
+# ------------------------------------------------------------------ discovery
+
+def _discover(arguments: argparse.Namespace) -> Iterator[Spec]:
+    sys.path.insert(0, str(paths.VM_DIR))
+    names = [Path(name).stem for name in arguments.files] or \
+        sorted(path.stem for path in paths.VM_DIR.glob("test_*.py"))
+    for name in names:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise LabError(f"cannot load {name}.py: {error}") from None
+        for function in vars(module).values():
+            spec = getattr(function, "vmtest", None)
+            if isinstance(spec, Spec) and function.__module__ == name \
+                    and is_selected(spec, arguments.tag) and arguments.k in spec.name:
+                yield spec
+
+
+def _jobs(specs: Iterator[Spec], arguments: argparse.Namespace) -> Iterator[Job]:
+    """Tests that share a lab make one job; all others one each."""
+    shared: dict[tuple, list[Spec]] = {}
+    for spec in specs:
+        for kernel in spec.kernels:
+            if arguments.kernel not in (None, kernel):
+                continue
+            key = (kernel, spec.function.__module__, spec.nodes, repr(spec.machine), spec.install)
+            if not spec.share:
+                key += (spec.name,)
+            shared.setdefault(key, []).append(spec)
+    for key, group in shared.items():
+        yield Job(key[0], tuple(group))
+
+
+def _prepare(jobs: list[Job]) -> None:
+    """Make all saved states first, so that no test pays for them."""
+    wanted = {repr(node): node for job in jobs for spec in job.specs
+              for node in child.lab_for(spec, job.kernel, "prepare").specs() if spec.nodes}
+    if wanted:
+        prepare(list(wanted.values()))
+
+
+# -------------------------------------------------------------------- running
+
+def _run_job(job: Job, count: Count, is_verbose: bool) -> None:
+    """Run a job's tests; a test that takes its child down does not take the
+    tests after it along."""
+    left = list(job.specs)
+    while left:
+        done = _run_child(Job(job.kernel, tuple(left)), count, is_verbose)
+        left = left[max(done, 1):]
+
+
+def _run_child(job: Job, count: Count, is_verbose: bool) -> int:
+    """Returns how many tests have had their verdict."""
+    name = f"test-{os.getpid()}"
+    report_read, report_write = os.pipe()
+    with tempfile.TemporaryFile("a+b") as output:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(report_read)
+            child.run(job.kernel, job.specs, name, report_write, None if is_verbose else output.fileno())
+        os.close(report_write)
+        try:
+            with os.fdopen(report_read) as reports:
+                return _follow(job, name, reports, output, count)
+        finally:
+            _end_child(pid)
+            Lab(1, name=name).down()
+
+
+def _end_child(pid: int) -> None:
+    if os.waitpid(pid, os.WNOHANG)[0] == 0:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _follow(job: Job, name: str, reports: IO[str], output: IO[bytes], count: Count) -> int:
+    done = 0
+    for spec in job.specs:
+        started = time.monotonic()
+        limit = START_ALLOWANCE_S + spec.timeout + child.GRACE_S
+        readable, _, _ = select.select([reports], [], [], limit)
+        line = reports.readline() if readable else ""
+        seconds = time.monotonic() - started
+        if line:
+            verdict = json.loads(line)
+        else:
+            why = "its process ended without a verdict" if readable else f"it hung for {limit:.0f} s and was killed"
+            verdict = {"verdict": "failed", "text": why}
+        _show(spec, job.kernel, verdict, seconds, count)
+        if verdict["verdict"] == "failed":
+            _show_failure(spec, job.kernel, name, verdict, output)
+        output.seek(0)
+        output.truncate()
+        done += 1
+        if not line:
+            return done
+        # The lab of a failed test stays until its logs are read.
+        if verdict["verdict"] == "failed":
+            return done
+    return done
+
+
+def _show(spec: Spec, kernel: str, verdict: dict, seconds: float, count: Count) -> None:
+    word = verdict["verdict"]
+    setattr(count, word, getattr(count, word) + 1)
+    label = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[word]
+    text = f"  ({verdict['text']})" if word == "skipped" else ""
+    print(f"{label} {spec.name} [{kernel}]  {seconds:.1f} s{text}", flush=True)
+
+
+def _show_failure(spec: Spec, kernel: str, name: str, verdict: dict, output: IO[bytes]) -> None:
+    output.seek(0)
+    said = output.read().decode(errors="replace").strip()
+    print(_indent(verdict["text"]))
+    if said:
+        print(_indent("--- the test printed\n" + said[-4000:]))
+    for node in sorted(paths.run_dir(name).glob("n*/console.log")):
+        tail = splat.tail(node, CONSOLE_LINES)
+        if tail:
+            print(_indent(f"--- console of {node.parent.name} ends with\n{tail}"))
+    kept = LOG_DIR / f"{spec.name}-{kernel}"
+    if _keep_logs(name, kept):
+        print(_indent(f"--- all logs: {os.path.relpath(kept)}"))
+    sys.stdout.flush()
+
+
+def _keep_logs(name: str, to: Path) -> bool:
+    if to.exists():
+        shutil.rmtree(to)
+    found = [path for path in paths.run_dir(name).rglob("*.log")] if paths.run_dir(name).exists() else []
+    for path in found:
+        copy = to / path.relative_to(paths.run_dir(name))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return bool(found)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"     {line}" for line in text.splitlines())
