@@ -139,7 +139,7 @@ bench: ## measure against NBD and NVMe/TCP in the same guests, writes build/benc
 soak: ## the long runs of the tests; PART=k/n does a part of them
 	@tests/deps/ensure build check lab
 	@$(MAKE) --no-print-directory all
-	@tests/vm/soak $(if $(PART),--part $(PART))
+	@HC_PART=$(PART) tests/vm/run --tag soak
 
 debug-kernel: ## build the kernel with KASAN, lockdep and kmemleak that the debug tests boot
 	@tests/deps/ensure build lab debug-kernel

@@ -98,14 +98,15 @@ int main(int argc, char **argv)
 	int a, files = 0;
 
 	for (a = 1; a < argc; a++) {
-		if (!strncmp(argv[a], "-runs=", 6))
+		if (!strncmp(argv[a], "-runs=", 6)) {
 			runs = strtoull(argv[a] + 6, NULL, 0);
-		else if (!strncmp(argv[a], "-seed=", 6))
+		} else if (!strncmp(argv[a], "-seed=", 6)) {
 			seed = strtoull(argv[a] + 6, NULL, 0);
-		else if (run_file(argv[a]))
-			return 2;
-		else
+		} else {
+			if (run_file(argv[a]))
+				return 2;
 			files++;
+		}
 	}
 	if (files)
 		return 0;

@@ -7,7 +7,7 @@ test_hello_SRC		:= kmod/policy/hello.c
 test_hello_FLAGS	:= $(KPOLICY_FLAGS)
 test_map_SRC		:= kmod/policy/map.c
 test_map_FLAGS		:= $(KPOLICY_FLAGS)
-test_map_model_SRC	:= kmod/policy/map.c kmod/policy/placement.c
+test_map_model_SRC	:= tests/unit/map_recount.c kmod/policy/map.c kmod/policy/placement.c
 test_map_model_FLAGS	:= $(KPOLICY_FLAGS)
 test_placement_SRC	:= kmod/policy/placement.c kmod/policy/map.c
 test_placement_FLAGS	:= $(KPOLICY_FLAGS)
@@ -18,6 +18,7 @@ FUZZ			+= fuzz_wire
 fuzz_wire_SRC		:= kmod/policy/wire_check.c kmod/policy/hello.c
 fuzz_wire_FLAGS		:= $(KPOLICY_FLAGS)
 
-# Every file of kmod/policy is built here too, for `nm -u` of tests/lint/layering.
-PURE			+= $(wildcard kmod/policy/*.c)
+# Every pure file is built here too, for `nm` in tests/lint/layering.py.
+PURE			+= $(wildcard kmod/policy/*.c daemon/policy/*.c)
 $(B)/pure/kmod/%.o: PURE_FLAGS := $(KPOLICY_FLAGS)
+$(B)/pure/daemon/%.o: PURE_FLAGS := -I.

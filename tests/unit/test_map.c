@@ -409,7 +409,7 @@ START_TEST(drop_during_write)
 	ck_assert_int_eq(hc_map_reserve(&map, &env, B, 0, 1, 0, &loc[1]), 0);
 	hc_map_slab_drop(&map, a, &loss);
 	ck_assert_uint_eq(loss.nr_degraded, 1);
-	ck_assert_uint_eq(slabs[a].state, HC_SLAB_DEAD);	/* its index is not used again yet */
+	ck_assert_uint_eq(slabs[a].state, HC_SLAB_DEAD);	/* its index stays taken */
 	ck_assert_int_eq(hc_map_commit(&map, &env, 0, loc, 2), 0);
 	ck_assert_uint_eq(slabs[a].state, HC_SLAB_FREE);
 	ck_assert_uint_eq(slots[0].loc[0], HC_LOC_NONE);

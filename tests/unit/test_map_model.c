@@ -17,35 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/map.h"
 #include "policy/placement.h"
+
+#include "map_model.h"
 #include "unit.h"
 
-#define SLOTS		1500
-#define SLABS		22
-#define ENVS		3		/* 0 is the host's own */
-#define DONORS		5		/* targets 1..DONORS; 0 is the local backing */
-#define LENDS		4		/* slabs one donor lends at most */
-#define CONNS		2
-#define WRITES		24		/* under way at most */
-#define READS		24
-#define RUN		16
-#define LATE		64
-
-/* Memory of a donor: what its slabs hold. Content is a number; 0 is what a fresh slab has. */
-static struct donor {
-	u64 page[LENDS][HC_SLAB_PAGES];
-	bool is_lent[LENDS];
-} donors[DONORS + 1];
-
-/* What slot @slot must read as. */
-static struct want {
-	u64 value;		/* 0: empty or zero */
-	u32 copies[HC_COPIES];	/* where the model knows copies */
-	u16 env;
-	bool is_lost, is_writing, is_freed;
-	u8 readers;
-} want[SLOTS];
+struct donor donors[DONORS + 1];
+struct want want[SLOTS];
 
 static struct writing {
 	bool is_on;
@@ -75,11 +53,11 @@ static struct late {
 	u64 value;
 } lates[LATE];
 
-static struct hc_map map;
-static struct hc_slot slots[SLOTS];
-static struct hc_slab slabs[SLABS];
-static unsigned long needs[SLOTS / 32 + 1];
-static struct hc_menv menv[ENVS];
+struct hc_map map;
+struct hc_slot slots[SLOTS];
+struct hc_slab slabs[SLABS];
+unsigned long needs[SLOTS / 32 + 1];
+struct hc_menv menv[ENVS];
 static struct hc_menv *envs[ENVS];
 static struct hc_target targets[HC_TARGETS];
 static uint64_t rnd;
@@ -91,7 +69,7 @@ static u32 below(u32 n)
 	return unit_below(&rnd, n);
 }
 
-static u64 *at(u32 loc)
+u64 *model_page(u32 loc)
 {
 	const struct hc_slab *s = &slabs[hc_loc_slab(loc)];
 
@@ -140,142 +118,6 @@ static void want_settle(struct want *w)
 {
 	if (w->is_freed && !w->readers && !w->is_writing)
 		want_clear(w);
-}
-
-/* ---- recount ---- */
-
-static void check_slot(u32 slot)
-{
-	const struct hc_slot *s = &slots[slot];
-	const struct want *w = &want[slot];
-	u32 i;
-
-	MUST_EQ(s->pins, w->readers);
-	MUST(!!(s->flags & HC_SLOT_F_WRITING) == w->is_writing);
-	if (w->is_lost)
-		MUST_EQ(s->state, HC_SLOT_LOST);
-	else if (w->value)
-		MUST_EQ(s->state, HC_SLOT_DATA);
-	else
-		MUST(s->state == HC_SLOT_EMPTY || s->state == HC_SLOT_ZERO);
-	for (i = 0; i < HC_COPIES; i++) {
-		u32 loc = s->loc[i];
-
-		MUST_MSG(loc == w->copies[i], "slot %u copy %u: %#x, the model has %#x", slot,
-			      i, loc, w->copies[i]);
-		if (loc == HC_LOC_NONE)
-			continue;
-		MUST_MSG(*at(loc) == w->value, "slot %u copy %u holds another page", slot, i);
-		MUST_EQ(slabs[hc_loc_slab(loc)].owner[hc_loc_page(loc)], slot);
-		MUST_EQ(slabs[hc_loc_slab(loc)].env, w->env);
-		MUST((i == HC_COPY_LOCAL) == (target_of(loc) == HC_TARGET_LOCAL));
-	}
-	if (s->loc[0] != HC_LOC_NONE && s->loc[1] != HC_LOC_NONE)
-		MUST_NE(target_of(s->loc[0]), target_of(s->loc[1]));
-}
-
-static u32 list_len(u32 head)
-{
-	u32 n = 0, prev = HC_SLAB_NONE;
-
-	for (; head != HC_SLAB_NONE; prev = head, head = slabs[head].next, n++) {
-		MUST_EQ(slabs[head].prev, prev);
-		MUST_LT(n, SLABS + 1);
-	}
-	return n;
-}
-
-/* A copy of it is in a slab that was called back. */
-static bool is_leaving(const struct hc_slot *s)
-{
-	u32 i;
-
-	for (i = 0; i < HC_COPIES; i++)
-		if (s->loc[i] != HC_LOC_NONE &&
-		    slabs[hc_loc_slab(s->loc[i])].state != HC_SLAB_LIVE)
-			return true;
-	return false;
-}
-
-static void check_all(void)
-{
-	u64 data = 0, zero = 0, lost = 0, degraded = 0, local = 0, used[DONORS + 1] = { 0 };
-	u64 env_data[ENVS] = { 0 }, env_lost[ENVS] = { 0 }, need = 0;
-	u32 leased[DONORS + 1] = { 0 }, live[ENVS][DONORS + 1] = { 0 };
-	u32 room[ENVS][DONORS + 1] = { 0 }, listed[ENVS][DONORS + 1] = { 0 };
-	u32 gone[ENVS][DONORS + 1] = { 0 }, i, e, t, page, free_slabs = 0;
-
-	for (i = 0; i < SLOTS; i++) {
-		const struct hc_slot *s = &slots[i];
-
-		check_slot(i);
-		data += s->state == HC_SLOT_DATA;
-		zero += s->state == HC_SLOT_ZERO;
-		lost += s->state == HC_SLOT_LOST;
-		local += s->state == HC_SLOT_DATA && s->loc[HC_COPY_LOCAL] != HC_LOC_NONE;
-		degraded += s->state == HC_SLOT_DATA && !hc_map_is_safe(&map, s);
-		env_data[s->env] += s->state == HC_SLOT_DATA;
-		env_lost[s->env] += s->state == HC_SLOT_LOST;
-		if (needs[i / (8 * sizeof(long))] & 1UL << i % (8 * sizeof(long)))
-			need++;
-		else if (s->state == HC_SLOT_DATA)	/* none that wants repair is forgotten */
-			MUST_MSG(hc_map_is_safe(&map, s) && !is_leaving(s),
-				 "slot %u is not looked at by repair", i);
-	}
-	for (i = 0; i < SLABS; i++) {
-		const struct hc_slab *s = &slabs[i];
-		u32 n = 0;
-
-		if (s->state == HC_SLAB_FREE) {
-			free_slabs++;
-			continue;
-		}
-		leased[s->target]++;
-		for (page = 0; page < HC_SLAB_PAGES; page++)
-			n += !!(s->used[page / 64] & 1ULL << page % 64);
-		if (s->state == HC_SLAB_DEAD) {
-			MUST_GT(s->nr_reserved, 0);
-			gone[s->env][s->target]++;
-			continue;
-		}
-		used[s->target] += n;
-		MUST_EQ(s->nr_free, HC_SLAB_PAGES - n);
-		if (s->state != HC_SLAB_LIVE) {
-			gone[s->env][s->target]++;
-			MUST((s->state == HC_SLAB_RETURN) == !n);
-			continue;
-		}
-		live[s->env][s->target]++;
-		room[s->env][s->target] += s->nr_free;
-		listed[s->env][s->target] += !!s->nr_free;
-		MUST_EQ(!!s->listed, !!s->nr_free);
-	}
-	MUST_EQ(map.nr_data, data);
-	MUST_EQ(map.nr_zero, zero);
-	MUST_EQ(map.nr_lost, lost);
-	MUST_EQ(map.nr_degraded, degraded);
-	MUST_EQ(map.nr_local, local);
-	MUST_EQ(map.nr_needs, need);
-	MUST_EQ(map.nr_free_slabs, free_slabs);
-	MUST_EQ(list_len(map.free_head), free_slabs);
-	for (t = 0; t <= DONORS; t++) {
-		MUST_EQ(map.used[t], used[t]);
-		MUST_EQ(map.leased[t], leased[t]);
-	}
-	for (e = 0; e < ENVS; e++) {
-		MUST_EQ(menv[e].nr_data, env_data[e]);
-		MUST_EQ(menv[e].nr_lost, env_lost[e]);
-		for (t = 0; t <= DONORS; t++) {
-			const struct hc_share *share = hc_menv_share(&menv[e], (u8)t);
-
-			if (!share)
-				continue;
-			MUST_EQ(share->nr_slabs, live[e][t]);
-			MUST_EQ(share->nr_free, room[e][t]);
-			MUST_EQ(share->nr_leaving, gone[e][t]);
-			MUST_EQ(list_len(share->head), listed[e][t]);
-		}
-	}
 }
 
 /* ---- what happens ---- */
@@ -389,7 +231,7 @@ static void do_write(void)
 		targets[t].inflight++;
 		for (i = 0; i < w->nr; i++)
 			if (w->loc[c][i] != HC_LOC_NONE)
-				*at(w->loc[c][i]) = w->value[i];
+				*model_page(w->loc[c][i]) = w->value[i];
 	}
 	if (!done && w->zero != (1U << w->nr) - 1) {	/* no room: the page stays in RAM */
 		hc_map_write_abort(&map, w->slot, w->nr);
@@ -540,7 +382,7 @@ static void do_repair(void)
 	MUST_EQ(r->repair.sum, (u32)w->value);
 	MUST_EQ(r->repair.env, w->env);
 	MUST(targets[target_of(r->repair.src)].is_live);
-	MUST(*at(r->repair.src) == w->value);
+	MUST(*model_page(r->repair.src) == w->value);
 	for (i = 0; i < HC_COPIES; i++)
 		if (w->copies[i] == r->repair.src)
 			break;
@@ -555,7 +397,7 @@ static void do_repair(void)
 		want_settle(w);
 		return;
 	}
-	*at(loc) = w->value;
+	*model_page(loc) = w->value;
 	r->is_on = true;
 	r->is_repair = true;
 	r->slot = r->repair.slot;
@@ -614,7 +456,7 @@ static void read_end(struct reading *r)
 		still |= w->copies[i] == r->loc;
 	/* While pinned, the page stays what it was, unless its donor was given up. */
 	if (still)
-		MUST_MSG(*at(r->loc) == w->value, "slot %u changed while it was read", r->slot);
+		MUST_MSG(*model_page(r->loc) == w->value, "slot %u changed while it was read", r->slot);
 	if (r->is_repair) {
 		repair_end(r);
 		return;
@@ -813,7 +655,7 @@ static void end(void)
 	for (i = 0; i < READS; i++)
 		if (reads[i].is_on)
 			read_end(&reads[i]);
-	check_all();
+	model_recount();
 	for (i = 0; i < SLOTS; i++)
 		hc_map_free(&map, i);
 	for (i = 0; i < SLABS; i++) {
@@ -844,12 +686,12 @@ START_TEST(against_the_model)
 	for (i = 0; i < ops; i++) {
 		step();
 		if (!(i % 97))
-			check_all();
+			model_recount();
 	}
 	end();
-	printf("  %llu writes, %llu reads, %llu repairs, %llu lost, %llu drops, %llu recalls, %llu late, %llu bad, %llu busy\n",
-	       did.writes, did.reads, did.repairs, did.lost, did.drops, did.recalls, did.lates,
-	       did.bad, did.busy);
+	printf("  %llu writes, %llu reads, %llu repairs, %llu lost, %llu drops, %llu recalls, ",
+	       did.writes, did.reads, did.repairs, did.lost, did.drops, did.recalls);
+	printf("%llu late, %llu bad, %llu busy\n", did.lates, did.bad, did.busy);
 	/* Else the weather was so bad, or so good, that nothing was tested. */
 	if (ops >= 100000)
 		MUST(did.writes > 3000 && did.reads > 3000 && did.repairs > 300 && did.lost &&
