@@ -34,7 +34,7 @@ enum hcd_frame_type {
 	HCD_FRAME_REFUSED,	/* either; the connection ends */
 	HCD_FRAME_STATUS,	/* each second, both ways: heartbeat and node status */
 	HCD_FRAME_ENV,		/* the sender uses an environment, with these donors */
-	HCD_FRAME_ENV_GONE,	/* it no longer does */
+	HCD_FRAME_ENV_LIST,	/* ids of all that the sender uses; others ended */
 	HCD_FRAME_BYE,		/* a clean stop, no failure */
 };
 

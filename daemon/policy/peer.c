@@ -165,6 +165,13 @@ unsigned int hcd_peer_sm_step(struct hcd_peer_sm *sm, const struct hcd_peer_inpu
 		if (sm->page_busy)
 			page_failed(sm, in->random, now_ms);
 		break;
+	case HCD_PEER_PAGE_GONE:
+		if (in->arg < 8 && (sm->known & (1u << in->arg))) {
+			sm->known &= (uint8_t)~(1u << in->arg);
+			if (sm->live)
+				sm->live--;
+		}
+		break;
 	case HCD_PEER_ADDRESS:
 		sm->dial_wait_ms = 0;
 		sm->dial_at_ms = now_ms;

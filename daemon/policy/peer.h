@@ -65,6 +65,7 @@ enum hcd_peer_event {
 	HCD_PEER_PAGE_ADDED,	/* arg = connection number */
 	HCD_PEER_PAGE_EXISTS,	/* our module has that number already */
 	HCD_PEER_PAGE_FAILED,
+	HCD_PEER_PAGE_GONE,	/* our module says that connection arg ended */
 	HCD_PEER_ADDRESS,	/* address or port changed: dial at once */
 };
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The other nodes, as this daemon sees them: who they are, the control channel
+ * to each, their last heartbeat, and the page connections that are made for the
+ * module. When to do what is decided in daemon/policy/peer.c; this is the
+ * mechanism around it.
+ *
+ *	peers.c   table of peers, carries out the decisions, heartbeats
+ *	listen.c  connections that come in, until they have proved their key
+ *	page.c    hands page connections into the module
+ */
+#ifndef HCD_CLUSTER_H
+#define HCD_CLUSTER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "daemon/channel.pb-c.h"
+#include "daemon/cluster/chan.h"
+#include "daemon/node/config.h"
+#include "daemon/node/log.h"
+#include "daemon/policy/peer.h"
+
+struct hcd_cluster;
+struct hcd_module;
+struct hcd_sample;
+struct hcnl_event;
+
+/* What a peer said in its last heartbeat, checked and bounded. */
+struct hcd_status {
+	char name[HC_NAME_LEN + 1];
+	char daemon_version[HC_NAME_LEN + 1];
+	char module_version[HC_NAME_LEN + 1];	/* "" = none loaded there */
+	uint64_t memory_total, memory_available;
+	uint64_t pool_limit, pool_lent, pool_used;
+	uint64_t borrowed;
+	uint64_t epoch, uptime_s;
+	uint32_t cpus, load_milli, memory_pressure_milli;
+	bool pool_draining, pool_has_pressure;
+};
+
+struct hcd_peer {
+	struct hcd_cluster *cluster;
+	struct hcd_peer_config config;
+	bool is_configured;		/* else by `peer add` */
+	struct hcd_peer_sm sm;
+	struct hcd_chan *control;	/* dialling, or up */
+	struct hcd_chan *page;		/* dialling a page connection */
+	uint64_t page_serial;		/* which try: results of older ones don't count */
+	bool has_status;
+	struct hcd_status status;
+	uint64_t status_ms;		/* uv_now() of it; 0 = none ever */
+	uint64_t status_s;		/* wall clock of it, seconds since 1970 */
+	uint64_t nr_up;			/* how often the channel came up */
+	char error[HCD_REASON_LEN + 64]; /* why the channel is not up, "" = it is */
+	char page_error[HCD_ERROR_LEN];	/* why the last page connection failed */
+};
+
+struct hcd_cluster_ops {
+	/* Fill in our heartbeat. Strings are borrowed until the next call. */
+	void (*status)(Hcp__Status *status, void *ctx);
+	/* The channel to a peer is up: tell it what it must know. */
+	void (*up)(struct hcd_peer *peer, void *ctx);
+	/* A frame that is not the cluster's own business. */
+	void (*frame)(struct hcd_peer *peer, const struct hcd_frame *frame, void *ctx);
+};
+
+/* Where things stand in the table; private to the files of this folder. */
+struct hcd_cluster {
+	uv_loop_t *loop;
+	const struct hcd_config *config;	/* the daemon's, follows a reload */
+	bool has_psk;
+	struct hcd_psk psk;
+	struct hcd_module *module;
+	const struct hcd_cluster_ops *ops;
+	void *ctx;
+	struct hcd_peer **peers;		/* sorted by id */
+	size_t nr_peers;
+	uv_timer_t timer;
+	uint64_t beat_ms;			/* last heartbeat sent */
+	uint64_t page_serial;
+	unsigned int nr_adding;			/* PEER_ADD in work */
+	uv_poll_t listen_poll;
+	int listen_fd;				/* -1 = not listening */
+	char listen_error[HCD_REASON_LEN];
+	uint64_t listen_retry_ms;
+	struct hcd_pending *pending;		/* came in, not proved yet */
+	unsigned int nr_pending;
+	struct hcd_log_limit refused_limit, page_limit;
+	unsigned int nr_open;			/* libuv handles */
+};
+
+/**
+ * hcd_cluster_start - begin to listen and to dial
+ * @config: borrowed, may be replaced in place with hcd_cluster_reload()
+ * @psk: copied; NULL = none, then nothing is dialled or accepted
+ * @module: borrowed, outlives the cluster
+ *
+ * Return: NULL without memory.
+ */
+struct hcd_cluster *hcd_cluster_start(uv_loop_t *loop, const struct hcd_config *config,
+				      const struct hcd_psk *psk, struct hcd_module *module,
+				      const struct hcd_cluster_ops *ops, void *ctx);
+
+/* Say goodbye and let go; page connections in the module stay. */
+void hcd_cluster_stop(struct hcd_cluster *cluster);
+
+/* Key, address or port changed: listen anew. Channels that are up stay. */
+void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk);
+
+/* Add a peer, or change its name and address. Return: 0, -ENOSPC, -ENOMEM. */
+int hcd_cluster_peer_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
+			 bool is_configured);
+
+/* Forget a peer and close its channel; the module's own peer is the caller's to delete. */
+void hcd_cluster_peer_del(struct hcd_cluster *cluster, uint32_t id);
+
+/* NULL where there is none. Valid until it is deleted. */
+struct hcd_peer *hcd_cluster_peer(struct hcd_cluster *cluster, uint32_t id);
+
+/* Is the control channel up? */
+static inline bool hcd_peer_is_up(const struct hcd_peer *peer)
+{
+	return peer->sm.link == HCD_LINK_UP;
+}
+
+/* The module's sample, its events, and its end. */
+void hcd_cluster_sampled(struct hcd_cluster *cluster, const struct hcd_sample *sample);
+void hcd_cluster_event(struct hcd_cluster *cluster, const struct hcnl_event *ev);
+void hcd_cluster_module_gone(struct hcd_cluster *cluster);
+
+/* Send to one peer that is up. Return: 0, -ENOTCONN, or as hcd_chan_send(). */
+int hcd_cluster_send(struct hcd_peer *peer, uint16_t type, const ProtobufCMessage *msg);
+
+/* ---- between the files of this folder -------------------------------------- */
+
+void hcd_cluster_step(struct hcd_peer *peer, enum hcd_peer_event event, uint32_t arg,
+		      uint64_t at_ms);
+
+/* An authenticated control channel came in; taken over. */
+void hcd_cluster_adopt(struct hcd_peer *peer, struct hcd_chan *chan);
+
+int hcd_listen_start(struct hcd_cluster *cluster);
+void hcd_listen_stop(struct hcd_cluster *cluster);
+void hcd_listen_drop_pending(struct hcd_cluster *cluster);
+void hcd_cluster_handle_closed(uv_handle_t *handle);
+
+/* Dial page connection peer->sm.page_conn. */
+void hcd_page_dial(struct hcd_peer *peer);
+void hcd_page_cancel(struct hcd_peer *peer);
+
+/* Hand @fd into the module; taken over. @serial 0: we accepted it. */
+void hcd_page_add(struct hcd_peer *peer, int fd, uint32_t conn, uint64_t serial);
+
+#endif /* HCD_CLUSTER_H */

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Connections that come in. Until one has proved its key it may cost no more
+ * than a slot of PENDING_MAX for HCD_CHAN_TIMEOUT_MS and one small buffer; what
+ * it does wrong is told in the log a bounded number of times.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/cluster/cluster.h"
+#include "daemon/node/module.h"
+
+#define PENDING_MAX	64
+#define ADDING_MAX	32	/* PEER_ADD in work, ours and theirs */
+#define ACCEPT_PER_TURN	16
+
+struct hcd_pending {
+	struct hcd_cluster *cluster;
+	struct hcd_chan *chan;
+	struct hcd_pending *next, **prev;
+};
+
+static void forget(struct hcd_pending *p)
+{
+	*p->prev = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	p->cluster->nr_pending--;
+	free(p);
+}
+
+static enum hcd_refusal admit(const struct hcd_transcript *t, char reason[HCD_REASON_LEN],
+			      void *arg)
+{
+	struct hcd_cluster *cluster = arg;
+	struct hcd_peer *peer = hcd_cluster_peer(cluster, t->from);
+
+	if (!peer) {
+		snprintf(reason, HCD_REASON_LEN,
+			 "node %u is no peer of node %u: add it there to the configuration, or with 'hyperchain peer add'",
+			 t->from, cluster->config->node.id);
+		return HCD_REFUSE_UNKNOWN;
+	}
+	if (t->from > cluster->config->node.id) {
+		snprintf(reason, HCD_REASON_LEN, "the node with the lower id dials, not node %u",
+			 t->from);
+		return HCD_REFUSE_IDENTITY;
+	}
+	if (t->purpose != HCD_PURPOSE_PAGE)
+		return HCD_REFUSE_NONE;
+	if (t->conn >= HC_CONNS_MAX) {
+		snprintf(reason, HCD_REASON_LEN, "there is no page connection number %u", t->conn);
+		return HCD_REFUSE_PROTOCOL;
+	}
+	if (!hcd_module_is_attached(cluster->module)) {
+		snprintf(reason, HCD_REASON_LEN, "node %u has no module loaded",
+			 cluster->config->node.id);
+		return HCD_REFUSE_NO_MODULE;
+	}
+	if (cluster->nr_adding >= ADDING_MAX) {
+		snprintf(reason, HCD_REASON_LEN, "node %u is busy with other page connections",
+			 cluster->config->node.id);
+		return HCD_REFUSE_BUSY;
+	}
+	return HCD_REFUSE_NONE;
+}
+
+static void pending_ready(struct hcd_chan *chan, void *ctx)
+{
+	struct hcd_pending *p = ctx;
+	const struct hcd_transcript *t = hcd_chan_peer(chan);
+	struct hcd_peer *peer = hcd_cluster_peer(p->cluster, t->from);
+	uint32_t conn = t->conn;
+
+	if (!peer) {		/* deleted since it was admitted */
+		hcd_chan_close(chan);
+	} else if (t->purpose == HCD_PURPOSE_PAGE) {
+		hcd_page_add(peer, hcd_chan_take(chan), conn, 0);
+	} else {
+		hcd_cluster_adopt(peer, chan);
+	}
+	forget(p);
+}
+
+static void pending_closed(struct hcd_chan *chan, enum hcd_refusal code, const char *reason,
+			   void *ctx)
+{
+	struct hcd_pending *p = ctx;
+	struct hcd_cluster *cluster = p->cluster;
+	uint32_t from = hcd_chan_peer(chan)->from;
+	struct hcd_peer *peer = from ? hcd_cluster_peer(cluster, from) : NULL;
+
+	/* Shown to the admin; who it says it is was not proved. */
+	if (peer && !hcd_peer_is_up(peer) && code != HCD_REFUSE_NONE)
+		snprintf(peer->error, sizeof(peer->error), "from %s: %s", hcd_chan_address(chan),
+			 reason);
+	if (hcd_log_allow(&cluster->refused_limit, uv_now(cluster->loop)))
+		hcd_peer_warn(peer ? from : 0,
+			      "A connection from %s that says it is node %u was ended: %s.",
+			      hcd_chan_address(chan), from, reason);
+	forget(p);
+}
+
+static const struct hcd_chan_ops pending_ops = {
+	.ready = pending_ready,
+	.closed = pending_closed,
+};
+
+static void take_in(struct hcd_cluster *cluster, int fd)
+{
+	struct hcd_pending *p;
+	int r;
+
+	if (cluster->nr_pending >= PENDING_MAX) {
+		if (hcd_log_allow(&cluster->refused_limit, uv_now(cluster->loop)))
+			hcd_warn("A connection was closed at once: %u others have not proved their key yet.",
+				 cluster->nr_pending);
+		close(fd);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		close(fd);
+		return;
+	}
+	p->cluster = cluster;
+	r = hcd_chan_accept(cluster->loop, fd, cluster->config->node.id, &cluster->psk, admit,
+			    cluster, &pending_ops, p, &p->chan);
+	if (r < 0) {
+		free(p);
+		return;
+	}
+	p->next = cluster->pending;
+	p->prev = &cluster->pending;
+	if (p->next)
+		p->next->prev = &p->next;
+	cluster->pending = p;
+	cluster->nr_pending++;
+}
+
+static void on_listen(uv_poll_t *poll, int status, int events)
+{
+	struct hcd_cluster *cluster = poll->data;
+
+	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
+		int fd = accept4(cluster->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;		/* nothing waits, or it went again */
+		take_in(cluster, fd);
+	}
+}
+
+/* Return: the listening socket or -errno. */
+static int listen_on(const char *address, uint16_t port)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = hcd_address_make(address, port, &addr);
+	int fd, r, on = 1;
+
+	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* The address may come up after the daemon. */
+	if (addr.ss_family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 128) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int hcd_listen_start(struct hcd_cluster *cluster)
+{
+	const char *address = cluster->config->node.address;
+	uint16_t port = cluster->config->node.port;
+	char error[HCD_REASON_LEN];
+	int fd;
+
+	fd = listen_on(address, port);
+	if (fd < 0) {
+		snprintf(error, sizeof(error), "Can't listen on %s port %u: %s", address, port,
+			 strerror(-fd));
+		if (strcmp(error, cluster->listen_error) != 0)
+			hcd_err("%s. Trying again each few seconds.", error);
+		snprintf(cluster->listen_error, sizeof(cluster->listen_error), "%s", error);
+		return fd;
+	}
+	cluster->listen_error[0] = '\0';
+	cluster->listen_fd = fd;
+	uv_poll_init(cluster->loop, &cluster->listen_poll, fd);
+	cluster->listen_poll.data = cluster;
+	cluster->nr_open++;
+	uv_poll_start(&cluster->listen_poll, UV_READABLE, on_listen);
+	hcd_info("Listening for peers on %s port %u.", address, port);
+	return 0;
+}
+
+void hcd_listen_stop(struct hcd_cluster *cluster)
+{
+	if (cluster->listen_fd < 0)
+		return;
+	uv_poll_stop(&cluster->listen_poll);
+	uv_close((uv_handle_t *)&cluster->listen_poll, hcd_cluster_handle_closed);
+	close(cluster->listen_fd);
+	cluster->listen_fd = -1;
+}
+
+void hcd_listen_drop_pending(struct hcd_cluster *cluster)
+{
+	while (cluster->pending) {
+		hcd_chan_close(cluster->pending->chan);
+		forget(cluster->pending);
+	}
+}

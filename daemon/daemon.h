@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of one hyperchaind, wired together in main.c. All on the loop's thread. */
+#ifndef HCD_DAEMON_H
+#define HCD_DAEMON_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "daemon/node/config.h"
+#include "daemon/node/state.h"
+
+struct hcd_admin;
+struct hcd_cluster;
+struct hcd_module;
+
+struct hcd_swap_progress {
+	bool is_busy;			/* swapon or swapoff is under way */
+	char step[128];
+	uint64_t done, total;		/* bytes, 0 where it has no measure */
+	char error[HCD_ERROR_LEN];	/* of the last one, "" = it went well */
+};
+
+struct hcd {
+	uv_loop_t *loop;
+	const char *config_path;
+	const char *state_dir;
+	const char *run_dir;
+	struct hcd_config config;
+	struct hcd_state state;
+	struct hcd_module *module;
+	struct hcd_cluster *cluster;
+	struct hcd_admin *admin;
+	struct hcd_swap_progress swap;
+	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
+	uint64_t env_check_ms;
+};
+
+/* Write the state file; what went wrong is logged and in @error (may be NULL). */
+int hcd_save(struct hcd *d, char error[HCD_ERROR_LEN]);
+
+#endif /* HCD_DAEMON_H */

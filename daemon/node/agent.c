@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The node itself: see agent.h. */
+#include "daemon/node/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cluster/cluster.h"
+#include "daemon/node/module.h"
+#include "daemon/node/resources.h"
+#include "daemon/node/swap.h"
+#include "daemon/node/work.h"
+
+struct pool_job {
+	struct hcd_job job;
+	struct hcnl_pool_set set;
+};
+
+static int pool_run(struct hcd_job *job, struct hcnl *h)
+{
+	struct pool_job *p = (struct pool_job *)job;
+
+	return h ? hcnl_pool_set(h, &p->set) : -ENOENT;
+}
+
+static void pool_done(struct hcd_job *job)
+{
+	if (job->result < 0)
+		hcd_err("What this node lends could not be set: %s", job->error);
+	free(job);
+}
+
+void hcd_agent_status(struct hcd *d, struct hcd_status *ret_status)
+{
+	const struct hcd_sample *sample = hcd_module_sample(d->module);
+	struct hcd_resources res = { 0 };
+	struct hcd_status st = { 0 };
+
+	hcd_resources_read("/proc", &res);
+	snprintf(st.name, sizeof(st.name), "%s", d->config.node.name);
+	snprintf(st.daemon_version, sizeof(st.daemon_version), "%s", HC_VERSION);
+	st.memory_total = res.memory_total;
+	st.memory_available = res.memory_available;
+	st.cpus = res.cpus;
+	st.load_milli = res.load_milli;
+	st.memory_pressure_milli = res.memory_pressure_milli;
+	st.uptime_s = res.uptime_s;
+	st.epoch = d->state.epoch;
+	if (sample) {
+		snprintf(st.module_version, sizeof(st.module_version), "%s",
+			 sample->node.version[0] ? sample->node.version : "unknown");
+		st.epoch = sample->node.epoch;
+		st.pool_limit = sample->pool.limit;
+		st.pool_lent = sample->pool.lent;
+		st.pool_used = sample->pool.used;
+		st.pool_draining = sample->pool.is_draining;
+		st.pool_has_pressure = sample->pool.has_pressure;
+		for (size_t i = 0; i < sample->nr_peers; i++)
+			st.borrowed += sample->peers[i].slabs;
+	}
+	*ret_status = st;
+}
+
+void hcd_agent_pool(const struct hcd *d, struct hcnl_pool_set *ret_set)
+{
+	*ret_set = (struct hcnl_pool_set){
+		.set_limit = d->config.node.has_donate,
+		.limit = d->config.node.donate,
+		.set_reserve = d->config.node.has_reserve,
+		.reserve = d->config.node.reserve,
+		.set_drain = true,
+		.drain = d->state.drain,
+	};
+	if (d->state.has_donate) {
+		ret_set->set_limit = true;
+		ret_set->limit = d->state.donate;
+	}
+	if (d->state.has_reserve) {
+		ret_set->set_reserve = true;
+		ret_set->reserve = d->state.reserve;
+	}
+}
+
+static void tell_pool(struct hcd *d)
+{
+	struct pool_job *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return;
+	p->job.run = pool_run;
+	p->job.done = pool_done;
+	hcd_agent_pool(d, &p->set);
+	hcd_queue_submit(hcd_module_queue(d->module), &p->job);
+}
+
+void hcd_agent_attached(struct hcd *d)
+{
+	tell_pool(d);
+	hcd_swap_resume(d);
+}
+
+void hcd_agent_reloaded(struct hcd *d)
+{
+	if (hcd_module_is_attached(d->module))
+		tell_pool(d);
+}
