@@ -13,8 +13,8 @@
  * requires: the connection is closed and the reason kept.
  *
  * Requests carry a @tag that the answer repeats, with HCW_F_ANSWER set. At most
- * hcw_hello.depth requests of one end may wait on one connection. Notices
- * (HCW_RECALL) have tag 0 and no answer.
+ * hcw_hello.depth requests of one end may wait on one connection, of them one
+ * LEASE or RELEASE and one RECALL.
  *
  * Memory is lent in *slabs* of HCW_SLAB_PAGES pages. A borrower leases slabs
  * for one environment and decides itself which page of a slab holds what; a
@@ -55,7 +55,7 @@ enum hcw_type {
 	HCW_RELEASE,	/* nr slab ids given back */
 	HCW_READ,	/* slab, page, nr; answer: nr pages */
 	HCW_WRITE,	/* slab, page, nr; payload nr pages */
-	HCW_RECALL,	/* notice: nr slab ids the donor wants back; 0 ids = all */
+	HCW_RECALL,	/* nr slab ids the donor wants back; 0 ids = all */
 	HCW_TYPE_MAX = HCW_RECALL,
 	/* 0x20.. shared memory, 0x40.. migration */
 };

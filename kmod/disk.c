@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The swap disk: the one disk of the module; see disk.h for its parts. */
+#include <linux/module.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "backing.h"
+#include "compat.h"
+#include "disk.h"
+#include "env.h"
+#include "event.h"
+#include "lease.h"
+#include "main.h"
+#include "node.h"
+#include "peer.h"
+#include "repair.h"
+
+#define QUEUE_DEPTH	128
+#define TIMEOUT_MS	30000	/* of the block layer; donors have shorter ones */
+
+/*
+ * Held for reading by whoever uses the_disk in process context, for writing to
+ * set or clear it. Order: node->lock, disk_sem, disk->lock.
+ */
+static DECLARE_RWSEM(disk_sem);
+static struct hc_disk *the_disk;
+static struct hc_backing *the_backing;
+
+/* ---- access ---- */
+
+struct hc_disk *hc_disk_get(struct hc_node *node)
+{
+	down_read(&disk_sem);
+	if (the_disk && (!node || the_disk->node == node))
+		return the_disk;
+	up_read(&disk_sem);
+	return NULL;
+}
+
+void hc_disk_put(struct hc_disk *disk)
+{
+	if (disk)
+		up_read(&disk_sem);
+}
+
+static struct hc_disk *disk_of(struct hc_node *node)
+{
+	return the_disk && the_disk->node == node ? the_disk : NULL;
+}
+
+void hc_disk_lock(struct hc_node *node)
+{
+	down_read(&disk_sem);
+	if (disk_of(node))
+		spin_lock_irq(&the_disk->lock);
+}
+
+void hc_disk_unlock(struct hc_node *node)
+{
+	if (disk_of(node))
+		spin_unlock_irq(&the_disk->lock);
+	up_read(&disk_sem);
+}
+
+u32 hc_disk_target_id(struct hc_disk *disk, u8 target)
+{
+	struct hc_peer *peer;
+	u32 id = 0;
+
+	rcu_read_lock();
+	peer = rcu_dereference(disk->node->by_target[target]);
+	if (peer)
+		id = peer->id;
+	rcu_read_unlock();
+	return id;
+}
+
+void hc_disk_lost(struct hc_disk *disk, const struct hc_loss *loss)
+{
+	if (loss->nr_lost)
+		hc_event(disk->node, HC_EV_PAGES_LOST, 0, loss->env, loss->nr_lost,
+			 "%u pages have no copy left; a program that touches one gets SIGBUS.",
+			 loss->nr_lost);
+	if (loss->nr_degraded) {
+		if (!disk->was_degraded)
+			hc_event(disk->node, HC_EV_DEGRADED, 0, loss->env, loss->nr_degraded,
+				 "Pages have a copy less than they should; they are copied again.");
+		disk->was_degraded = true;
+		hc_repair_kick();
+	}
+}
+
+/* ---- what peers and environments do to the map ---- */
+
+void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_loss)
+{
+	struct hc_disk *disk;
+	struct hc_loss loss;
+	u32 i;
+
+	memset(ret_loss, 0, sizeof(*ret_loss));
+	disk = hc_disk_get(node);
+	if (!disk)
+		return;
+	for (i = 0; i < disk->map.nr_slabs && READ_ONCE(disk->map.leased[target]); i++) {
+		if (READ_ONCE(disk->map.slabs[i].state) == HC_SLAB_FREE ||
+		    disk->map.slabs[i].target != target)
+			continue;
+		spin_lock_irq(&disk->lock);
+		if (disk->map.slabs[i].target == target)
+			hc_map_slab_drop(&disk->map, i, &loss);
+		else
+			memset(&loss, 0, sizeof(loss));
+		spin_unlock_irq(&disk->lock);
+		ret_loss->nr_lost += loss.nr_lost;
+		ret_loss->nr_degraded += loss.nr_degraded;
+		hc_disk_lost(disk, &loss);
+		cond_resched();
+	}
+	hc_disk_put(disk);
+}
+
+void hc_disk_unquarantine(struct hc_node *node, u8 target, u8 conn)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u32 i;
+
+	if (!disk)
+		return;
+	for (i = 0; i < disk->map.nr_slabs && READ_ONCE(disk->map.leased[target]); i++) {
+		if (disk->map.slabs[i].target != target)
+			continue;
+		spin_lock_irq(&disk->lock);
+		if (disk->map.slabs[i].target == target)
+			hc_map_unquarantine(&disk->map, i, conn);
+		spin_unlock_irq(&disk->lock);
+	}
+	hc_disk_put(disk);
+}
+
+static void recall_all(struct hc_disk *disk, u8 target)
+{
+	u32 i;
+
+	for (i = 0; i < disk->map.nr_slabs; i++) {
+		if (disk->map.slabs[i].target != target)
+			continue;
+		spin_lock_irq(&disk->lock);
+		if (disk->map.slabs[i].target == target)
+			hc_map_slab_recall(&disk->map, i);
+		spin_unlock_irq(&disk->lock);
+	}
+}
+
+void hc_disk_recall(struct hc_node *node, u8 target, u32 nr, const u32 *ids)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u32 i;
+
+	if (!disk)
+		return;
+	if (!nr)
+		recall_all(disk, target);
+	for (i = 0; i < nr; i++) {
+		u32 slab;
+
+		spin_lock_irq(&disk->lock);
+		slab = hc_map_slab_find(&disk->map, target, le32_to_cpu((__force __le32)ids[i]));
+		if (slab != HC_SLAB_NONE)
+			hc_map_slab_recall(&disk->map, slab);
+		spin_unlock_irq(&disk->lock);
+	}
+	hc_disk_put(disk);
+	hc_repair_kick();
+	hc_lease_kick(node);
+}
+
+void hc_disk_recall_leaving(struct hc_node *node)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u32 i;
+
+	if (!disk)
+		return;
+	for (i = 0; i < disk->map.nr_slabs; i++) {
+		struct hc_slab *slab = &disk->map.slabs[i];
+		struct hc_share *share;
+
+		if (READ_ONCE(slab->state) != HC_SLAB_LIVE)
+			continue;
+		spin_lock_irq(&disk->lock);
+		share = slab->state == HC_SLAB_LIVE && node->envs[slab->env] ?
+			hc_menv_share(node->envs[slab->env], slab->target) : NULL;
+		if (share && share->is_leaving)
+			hc_map_slab_recall(&disk->map, i);
+		spin_unlock_irq(&disk->lock);
+	}
+	hc_disk_put(disk);
+	hc_repair_kick();
+}
+
+void hc_disk_return_all(struct hc_node *node, struct hc_menv *env)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u32 i;
+
+	if (!disk)
+		return;
+	for (i = 0; i < env->nr_shares; i++) {
+		bool more = true;
+
+		env->share[i].is_leaving = true;
+		while (more) {
+			spin_lock_irq(&disk->lock);
+			more = hc_map_slab_trim(&disk->map, env, env->share[i].target, 0);
+			spin_unlock_irq(&disk->lock);
+		}
+	}
+	hc_disk_put(disk);
+}
+
+u64 hc_disk_target_used(struct hc_node *node, u8 target)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u64 n = disk ? READ_ONCE(disk->map.used[target]) : 0;
+
+	hc_disk_put(disk);
+	return n;
+}
+
+u64 hc_disk_target_leased(struct hc_node *node, u8 target)
+{
+	struct hc_disk *disk = hc_disk_get(node);
+	u64 n = disk ? READ_ONCE(disk->map.leased[target]) : 0;
+
+	hc_disk_put(disk);
+	return n;
+}
+
+/* ---- the block device ---- */
+
+/* The kernel freed a swap slot. Always atomic, sometimes with interrupts off. */
+static void slot_free_notify(struct block_device *bdev, unsigned long offset)
+{
+	struct hc_disk *disk;
+	unsigned long flags;
+
+	rcu_read_lock();
+	disk = READ_ONCE(bdev->bd_disk->private_data);
+	if (disk && offset) {
+		spin_lock_irqsave(&disk->lock, flags);
+		hc_map_free(&disk->map, offset);
+		spin_unlock_irqrestore(&disk->lock, flags);
+		/* Slabs may be empty now; once in a while is soon enough. */
+		if (!(atomic64_inc_return(&disk->freed) & 255))
+			hc_lease_kick(disk->node);
+	}
+	rcu_read_unlock();
+}
+
+static const struct block_device_operations disk_fops = {
+	.owner			= THIS_MODULE,
+	.swap_slot_free_notify	= slot_free_notify,
+};
+
+static void map_free(struct hc_disk *disk)
+{
+	vfree(disk->map.slots);
+	vfree(disk->map.slabs);
+	vfree(disk->map.needs);
+}
+
+static int map_alloc(struct hc_disk *disk, u32 nr_slots)
+{
+	/* Every page twice, a quarter of slack, and what is kept ahead. */
+	u32 nr_slabs = nr_slots / HC_SLAB_PAGES * 5 / 2 + 1024;
+	struct hc_slot *slots = vzalloc(array_size(nr_slots, sizeof(*slots)));
+	struct hc_slab *slabs = vzalloc(array_size(nr_slabs, sizeof(*slabs)));
+	unsigned long *needs = vzalloc(BITS_TO_LONGS(nr_slots) * sizeof(long));
+
+	disk->map.slots = slots;
+	disk->map.slabs = slabs;
+	disk->map.needs = needs;
+	if (!slots || !slabs || !needs)
+		return -ENOMEM;
+	hc_map_init(&disk->map, slots, nr_slots, slabs, nr_slabs, needs, disk->node->envs,
+		    ARRAY_SIZE(disk->node->envs));
+	return 0;
+}
+
+static struct hc_env *host_env_make(struct hc_node *node)
+{
+	struct hc_env *env = kzalloc(sizeof(*env), GFP_KERNEL);
+
+	if (!env)
+		return NULL;
+	hc_menv_init(&env->map, HC_ENV_HOST, 0, 0);
+	hc_menv_share_add(&env->map, HC_TARGET_LOCAL);
+	env->node = node;
+	refcount_set(&env->refs, 1);
+	return env;
+}
+
+static void disk_free(struct hc_disk *disk)
+{
+	hc_repairer_free(disk->repairer);
+	if (disk->host_env) {
+		disk->node->envs[HC_ENV_HOST] = NULL;
+		hc_env_put(disk->host_env);
+	}
+	if (disk->header)
+		__free_page(disk->header);
+	map_free(disk);
+	kfree(disk);
+}
+
+static struct hc_disk *disk_alloc(struct hc_node *node, u64 size_bytes, bool checksum)
+{
+	struct hc_disk *disk = kzalloc(sizeof(*disk), GFP_KERNEL);
+
+	if (!disk)
+		return NULL;
+	disk->node = node;
+	disk->checksum = checksum;
+	spin_lock_init(&disk->lock);
+	disk->header = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	disk->repairer = hc_repairer_alloc();
+	disk->host_env = host_env_make(node);
+	if (!disk->header || !disk->repairer || !disk->host_env ||
+	    map_alloc(disk, size_bytes >> PAGE_SHIFT)) {
+		disk_free(disk);
+		return NULL;
+	}
+	node->envs[HC_ENV_HOST] = &disk->host_env->map;
+	return disk;
+}
+
+static int queue_alloc(struct hc_disk *disk, u64 size_bytes)
+{
+	struct gendisk *gd;
+	int err;
+
+	disk->set.ops = &hc_io_ops;
+	disk->set.nr_hw_queues = 1;
+	disk->set.queue_depth = QUEUE_DEPTH;
+	disk->set.numa_node = NUMA_NO_NODE;
+	disk->set.cmd_size = hc_io_size();
+	disk->set.flags = BLK_MQ_F_BLOCKING | BLK_MQ_F_NO_SCHED;
+	disk->set.timeout = msecs_to_jiffies(TIMEOUT_MS);
+	err = blk_mq_alloc_tag_set(&disk->set);
+	if (err)
+		return err;
+	gd = hc_disk_alloc(&disk->set, HC_IO_PAGES, disk);
+	if (IS_ERR(gd)) {
+		blk_mq_free_tag_set(&disk->set);
+		return PTR_ERR(gd);
+	}
+	gd->flags |= GENHD_FL_NO_PART;
+	gd->fops = &disk_fops;
+	gd->private_data = disk;
+	strscpy(gd->disk_name, "hcswap0", sizeof(gd->disk_name));
+	set_capacity(gd, size_bytes >> SECTOR_SHIFT);
+	disk->gd = gd;
+	return 0;
+}
+
+/* The shares of environments outlive the disk: nothing is leased any more. */
+static void shares_reset(struct hc_node *node)
+{
+	struct hc_env *env;
+	u32 i;
+
+	lockdep_assert_held(&node->lock);
+	list_for_each_entry(env, &node->env_list, list) {
+		struct hc_menv *m = &env->map;
+
+		m->nr_data = 0;
+		m->nr_degraded = 0;
+		m->nr_lost = 0;
+		for (i = 0; i < m->nr_shares; i++) {
+			struct hc_share *s = &m->share[i];
+
+			s->head = HC_SLAB_NONE;
+			s->nr_slabs = 0;
+			s->nr_free = 0;
+			s->nr_leaving = 0;
+		}
+	}
+}
+
+int hc_disk_add(struct hc_node *node, u64 size_bytes, bool checksum,
+		struct netlink_ext_ack *extack)
+{
+	struct hc_disk *disk;
+	int err;
+
+	mutex_lock(&node->lock);
+	down_write(&disk_sem);
+	err = -EEXIST;
+	hc_extack(extack, "the swap disk exists already; there is one per machine");
+	if (the_disk)
+		goto out;
+	err = -ENOMEM;
+	hc_extack(extack, "out of memory for the map of the swap disk");
+	disk = disk_alloc(node, size_bytes, checksum);
+	if (!disk)
+		goto out;
+	err = queue_alloc(disk, size_bytes);
+	if (err) {
+		disk_free(disk);
+		goto out;
+	}
+	shares_reset(node);
+	disk->backing = the_backing;
+	node->targets[HC_TARGET_LOCAL].is_live = the_backing;
+	the_disk = disk;
+	up_write(&disk_sem);
+	mutex_unlock(&node->lock);
+
+	/* Partition scan and udev read from it; so it must be reachable already. */
+	err = device_add_disk(NULL, disk->gd, NULL);
+	if (!err) {
+		hc_extack(extack, NULL);
+		hc_lease_start();
+		return 0;
+	}
+	hc_extack(extack, "the block layer refused the disk");
+	mutex_lock(&node->lock);
+	down_write(&disk_sem);
+	the_disk = NULL;
+	put_disk(disk->gd);
+	blk_mq_free_tag_set(&disk->set);
+	disk_free(disk);
+out:
+	up_write(&disk_sem);
+	mutex_unlock(&node->lock);
+	return err;
+}
+
+/*
+ * In order: no request can come in (del_gendisk waits for those under way); no
+ * free of a slot can (private_data, RCU); works see no disk and stop; its slabs go
+ * back when the peers expire the leases of the epoch that ends here.
+ */
+static void disk_remove(struct hc_disk *disk)
+{
+	struct hc_node *node = disk->node;
+	struct hc_peer *peer;
+
+	del_gendisk(disk->gd);
+	WRITE_ONCE(disk->gd->private_data, NULL);
+	synchronize_rcu();
+	mutex_lock(&node->lock);
+	down_write(&disk_sem);
+	the_disk = NULL;
+	shares_reset(node);
+	node->targets[HC_TARGET_LOCAL].is_live = false;
+	/* All we borrowed is over; the next request to each donor says so. */
+	list_for_each_entry(peer, &node->peers, list) {
+		spin_lock_bh(&peer->hello_lock);
+		peer->epoch++;
+		spin_unlock_bh(&peer->hello_lock);
+	}
+	if (the_backing)
+		bitmap_zero(the_backing->slabs, the_backing->nr_slabs);
+	up_write(&disk_sem);
+	mutex_unlock(&node->lock);
+	hc_lease_stop();
+	hc_repair_stop();
+	hc_lease_end(node);
+	put_disk(disk->gd);
+	blk_mq_free_tag_set(&disk->set);
+	disk_free(disk);
+}
+
+static DEFINE_MUTEX(remove_lock);
+
+int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack)
+{
+	struct hc_disk *disk;
+	int err = 0;
+
+	mutex_lock(&remove_lock);
+	disk = hc_disk_get(node);
+	if (!disk) {
+		hc_extack(extack, "there is no swap disk on this node");
+		err = -ENODEV;
+	} else if (disk_openers(disk->gd)) {
+		hc_extack(extack, "the swap disk is in use; swapoff first");
+		err = -EBUSY;
+	}
+	hc_disk_put(disk);
+	if (!err)
+		disk_remove(disk);
+	mutex_unlock(&remove_lock);
+	return err;
+}
+
+void hc_disk_node_gone(struct hc_node *node)
+{
+	struct hc_disk *disk;
+
+	mutex_lock(&remove_lock);
+	disk = hc_disk_get(node);
+	hc_disk_put(disk);
+	/* Even when open: its pages end with the namespace, swapoff works on what is left. */
+	if (disk)
+		disk_remove(disk);
+	mutex_unlock(&remove_lock);
+}
+
+/* ---- the local backing ---- */
+
+static void backing_failed(struct hc_backing *b)
+{
+	/* Counted there; the page is found missing when it is read, and by repair. */
+}
+
+int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ack *extack)
+{
+	const char *why = "out of memory";
+	struct hc_backing *b;
+	int err = 0;
+
+	b = hc_backing_open(path, &why);
+	if (IS_ERR(b)) {
+		hc_extack(extack, why);
+		return PTR_ERR(b);
+	}
+	b->on_error = backing_failed;
+	down_write(&disk_sem);
+	if (the_backing) {
+		hc_extack(extack, "there is a backing device already");
+		err = -EEXIST;
+	} else {
+		the_backing = b;
+		if (the_disk) {
+			spin_lock_irq(&the_disk->lock);
+			the_disk->backing = b;
+			the_disk->node->targets[HC_TARGET_LOCAL].is_live = true;
+			spin_unlock_irq(&the_disk->lock);
+		}
+	}
+	up_write(&disk_sem);
+	if (err)
+		hc_backing_close(b);
+	else
+		hc_lease_kick(node);
+	return err;
+}
+
+int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack)
+{
+	struct hc_backing *b = NULL;
+	int err = 0;
+
+	mutex_lock(&remove_lock);
+	down_write(&disk_sem);
+	if (!the_backing) {
+		hc_extack(extack, "there is no backing device");
+		err = -ENODEV;
+	} else if (the_disk) {
+		hc_extack(extack, "the swap disk uses it; delete the disk first");
+		err = -EBUSY;
+	} else {
+		b = the_backing;
+		the_backing = NULL;
+	}
+	up_write(&disk_sem);
+	if (b)
+		hc_backing_close(b);
+	mutex_unlock(&remove_lock);
+	return err;
+}
+
+struct hc_backing *hc_backing_get(void)
+{
+	down_read(&disk_sem);
+	if (the_backing)
+		return the_backing;
+	up_read(&disk_sem);
+	return NULL;
+}
+
+void hc_backing_put(void)
+{
+	up_read(&disk_sem);
+}
+
+void hc_disk_exit(void)
+{
+	if (the_backing)
+		hc_backing_close(the_backing);
+	the_backing = NULL;
+}

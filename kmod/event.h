@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events to the multicast group. */
+#ifndef _HC_EVENT_H
+#define _HC_EVENT_H
+
+#include <uapi/linux/hyperchain.h>
+
+struct hc_node;
+
+/**
+ * hc_event() - tell listeners what happened
+ * @peer: node id, 0 = none
+ * @env: environment, 0 = none
+ *
+ * Bounded: past a hundred in a second they are dropped, and the sequence number
+ * shows the gap. Context: any with interrupts on.
+ */
+__printf(6, 7)
+void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 count,
+	      const char *fmt, ...);
+
+#endif /* _HC_EVENT_H */

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests of the block layer on the swap disk (SPEC R20a).
+ *
+ * A read pins its slots, reads each page from one copy, checks it, and unpins; a
+ * copy that is wrong is dropped, and the request starts again with another one.
+ * A write claims its slots, stores every copy at new locations, and commits; if
+ * one copy fails nothing is committed and the request starts again. So a request
+ * is either answered whole or repeated until its time is over; never half done.
+ */
+#include <linux/blk-mq.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/xxhash.h>
+
+#include "disk.h"
+#include "env.h"
+#include "event.h"
+#include "lease.h"
+#include "main.h"
+#include "node.h"
+#include "policy/placement.h"
+#include "store.h"
+#include "trace.h"
+
+#define RETRY_MS	10	/* between tries that wait for something */
+#define LEASE_RETRY_MS	1	/* the same, for a lease that is on its way */
+#define LEASE_WAIT_MS	200	/* wait for a lease rather than use the local device */
+#define ROOM_WAIT_MS	2000	/* wait for room anywhere before a write is refused */
+#define EVENT_MS	5000	/* quota and room events of one environment */
+
+#define IO_RUNS		(HC_COPIES * HC_IO_PAGES)
+
+struct hc_io {
+	struct hc_disk *disk;
+	struct hc_env *env;		/* write: reference held */
+	unsigned long started;		/* jiffies of the first try */
+	ktime_t began;
+	u32 slot;
+	u8 nr;
+	u8 nr_runs;
+	u32 zero;			/* bit per page: zero, nothing stored */
+	unsigned long failed;		/* bit per page: not read, or a copy not written */
+	unsigned long bad;		/* bit per page: this copy is wrong */
+	atomic_t left;			/* runs not ended, and one */
+	u32 sum[HC_IO_PAGES];
+	u32 loc[HC_COPIES][HC_IO_PAGES];	/* a read uses row 0 */
+	struct bio_vec bv[HC_IO_PAGES];
+	struct hc_backing_op ops[HC_IO_PAGES];
+	struct hc_run runs[IO_RUNS];
+};
+
+size_t hc_io_size(void)
+{
+	return sizeof(struct hc_io);
+}
+
+u32 hc_page_sum(struct page *page)
+{
+	u32 sum = (u32)xxh64(page_address(page), PAGE_SIZE, 0);
+
+	return sum ?: 1;
+}
+
+/* ---- ending ---- */
+
+static struct request *io_rq(struct hc_io *io)
+{
+	return blk_mq_rq_from_pdu(io);
+}
+
+static void io_end(struct hc_io *io, blk_status_t status)
+{
+	struct hc_disk *disk = io->disk;
+
+	if (status)
+		atomic64_add(io->nr, &disk->errors);
+	trace_hc_io_done(io->slot, io->nr, req_op(io_rq(io)), blk_status_to_errno(status),
+			 ktime_us_delta(ktime_get(), io->began));
+	hc_env_put(io->env);
+	io->env = NULL;
+	blk_mq_end_request(io_rq(io), status);
+}
+
+static void io_again(struct hc_io *io, unsigned int delay_ms)
+{
+	struct request_queue *q = io_rq(io)->q;
+
+	atomic64_inc(&io->disk->retries);
+	blk_mq_requeue_request(io_rq(io), false);
+	blk_mq_delay_kick_requeue_list(q, delay_ms);
+}
+
+static bool io_expired(const struct hc_io *io, unsigned int ms)
+{
+	return time_after(jiffies, io->started + msecs_to_jiffies(ms));
+}
+
+/* A read may have to wait until a silent donor is given up, and then some. */
+static unsigned int read_limit_ms(void)
+{
+	return hc_peer_grace_ms + 3 * hc_request_timeout_ms;
+}
+
+/* ---- reading ---- */
+
+static void read_unpin(struct hc_io *io, struct hc_loss *loss)
+{
+	struct hc_disk *disk = io->disk;
+	unsigned long flags;
+	u8 i;
+
+	memset(loss, 0, sizeof(*loss));
+	spin_lock_irqsave(&disk->lock, flags);
+	for (i = 0; i < io->nr; i++) {
+		struct hc_loss one;
+
+		if (io->loc[0][i] == HC_LOC_NONE)
+			continue;
+		if (test_bit(i, &io->bad) &&
+		    hc_map_copy_bad(&disk->map, io->slot + i, io->loc[0][i], &one)) {
+			loss->env = one.env;
+			loss->nr_lost += one.nr_lost;
+			loss->nr_degraded += one.nr_degraded;
+		}
+		hc_map_read_end(&disk->map, io->slot + i);
+		io->loc[0][i] = HC_LOC_NONE;
+	}
+	spin_unlock_irqrestore(&disk->lock, flags);
+}
+
+static void read_finish(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	struct hc_loss loss;
+
+	if (!atomic_dec_and_test(&io->left))
+		return;
+	read_unpin(io, &loss);
+	if (loss.nr_lost || loss.nr_degraded) {
+		hc_disk_lost(disk, &loss);
+		hc_lease_kick(disk->node);
+	}
+	if (!io->failed)
+		io_end(io, BLK_STS_OK);
+	else if (io_expired(io, read_limit_ms()))
+		io_end(io, BLK_STS_IOERR);
+	else
+		io_again(io, io->bad ? 0 : 1);
+}
+
+static bool read_check(struct hc_io *io, u8 i)
+{
+	if (!io->sum[i] || hc_page_sum(io->bv[i].bv_page) == io->sum[i])
+		return true;
+	atomic64_inc(&io->disk->bad_sums);
+	return false;
+}
+
+static void read_run_done(struct hc_run *run, int err)
+{
+	struct hc_io *io = run->priv;
+	u8 i, first = run->bv - io->bv, target = run->target;
+	u32 bad = 0;
+
+	for (i = first; i < first + run->nr; i++) {
+		if (!err && read_check(io, i))
+			continue;
+		set_bit(i, &io->failed);
+		/* Wrong, or it answered that it does not have the page, or can't read it. */
+		if (!err || err == -EREMOTEIO || err == -EIO) {
+			set_bit(i, &io->bad);
+			bad++;
+		}
+	}
+	if (bad)
+		hc_event(io->disk->node, HC_EV_BAD_SUM, hc_disk_target_id(io->disk, target), 0, bad,
+			 "Copies of %u pages were wrong or missing at their holder; others are used.",
+			 bad);
+	read_finish(io);
+}
+
+/* Pin a copy of every page: 0, or what hc_map_read_begin() said of one of them. */
+static int read_pin(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	unsigned long flags;
+	int err = 0;
+	u8 i, n = 0;
+
+	for (i = 0; i < io->nr; i++)
+		io->loc[0][i] = HC_LOC_NONE;
+	spin_lock_irqsave(&disk->lock, flags);
+	for (i = 0; i < io->nr && !err; i++) {
+		err = hc_map_read_begin(&disk->map, io->slot + i, disk->node->targets,
+					&io->loc[0][i]);
+		io->sum[i] = disk->checksum ? disk->map.slots[io->slot + i].sum : 0;
+	}
+	for (i = 0; i < io->nr && err; i++)
+		if (io->loc[0][i] != HC_LOC_NONE)
+			hc_map_read_end(&disk->map, io->slot + i);
+	for (i = 0; i < io->nr && !err;) {
+		struct hc_run *run = &io->runs[n];
+
+		if (io->loc[0][i] == HC_LOC_NONE) {
+			i++;
+			continue;
+		}
+		run->disk = disk;
+		run->loc = io->loc[0][i];
+		run->nr = hc_run_length(&io->loc[0][i], io->nr - i);
+		run->bv = &io->bv[i];
+		run->ops = &io->ops[i];
+		run->is_write = false;
+		run->done = read_run_done;
+		run->priv = io;
+		hc_run_prepare(run);
+		i += run->nr;
+		n++;
+	}
+	spin_unlock_irqrestore(&disk->lock, flags);
+	io->nr_runs = n;
+	return err;
+}
+
+static void runs_start(struct hc_io *io)
+{
+	u8 i, n = io->nr_runs;
+
+	/* Our own count keeps the request until the last run was started. */
+	for (i = 0; i < n; i++)
+		hc_run_start(&io->runs[i]);
+}
+
+static void read_start(struct hc_io *io)
+{
+	int err = read_pin(io);
+	u8 i;
+
+	switch (err) {
+	case 0:
+		break;
+	case -EBUSY:
+	case -EAGAIN:
+		if (!io_expired(io, read_limit_ms())) {
+			io_again(io, err == -EBUSY ? 1 : RETRY_MS);
+			return;
+		}
+		fallthrough;
+	default:
+		io_end(io, BLK_STS_IOERR);
+		return;
+	}
+	atomic64_add(io->nr, &io->disk->reads);
+	for (i = 0; i < io->nr; i++)
+		if (io->loc[0][i] == HC_LOC_NONE)
+			clear_highpage(io->bv[i].bv_page);
+	/* The swap header never leaves this node. */
+	if (!io->slot)
+		copy_highpage(io->bv[0].bv_page, io->disk->header);
+	io->failed = 0;
+	io->bad = 0;
+	atomic_set(&io->left, io->nr_runs + 1);
+	runs_start(io);
+	read_finish(io);
+}
+
+/* ---- writing ---- */
+
+/* Undo a write. Pages whose write may still arrive are not used again for now. */
+static void write_undo(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	unsigned long flags;
+	u8 i, k;
+
+	spin_lock_irqsave(&disk->lock, flags);
+	for (i = 0; i < io->nr_runs; i++) {
+		struct hc_run *run = &io->runs[i];
+		int conn = run->is_sent ? run->call.conn : -1;
+
+		for (k = 0; k < run->nr; k++)
+			hc_map_unreserve(&disk->map, run->loc + k, conn);
+	}
+	hc_map_write_abort(&disk->map, io->slot, io->nr);
+	spin_unlock_irqrestore(&disk->lock, flags);
+}
+
+static bool write_commit(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	bool stale = false;
+	unsigned long flags;
+	u8 i, c;
+
+	spin_lock_irqsave(&disk->lock, flags);
+	for (i = 0; i < io->nr; i++) {
+		u32 loc[HC_COPIES];
+
+		for (c = 0; c < HC_COPIES; c++)
+			loc[c] = io->zero & (1U << i) ? HC_LOC_NONE : io->loc[c][i];
+		if (!hc_map_commit(&disk->map, &io->env->map, io->slot + i, loc, io->sum[i]))
+			continue;
+		/* Its donors were given up since. What is committed stays; all is written again. */
+		stale = true;
+		hc_map_write_abort(&disk->map, io->slot + i, 1);
+	}
+	spin_unlock_irqrestore(&disk->lock, flags);
+	return !stale;
+}
+
+static void write_finish(struct hc_io *io)
+{
+	if (!atomic_dec_and_test(&io->left))
+		return;
+	if (io->failed) {
+		write_undo(io);
+	} else if (write_commit(io)) {
+		io_end(io, BLK_STS_OK);
+		return;
+	}
+	if (io_expired(io, read_limit_ms()))
+		io_end(io, BLK_STS_IOERR);
+	else
+		io_again(io, 1);
+}
+
+static void write_run_done(struct hc_run *run, int err)
+{
+	struct hc_io *io = run->priv;
+
+	/* Only a write that was cut off in the middle may still arrive. */
+	if (err != -ECONNRESET)
+		run->is_sent = false;
+	if (err)
+		set_bit(run->bv - io->bv, &io->failed);
+	write_finish(io);
+}
+
+static void write_refuse(struct hc_io *io, enum hc_event kind, const char *text)
+{
+	struct hc_disk *disk = io->disk;
+	struct hc_env *env = io->env;
+
+	atomic64_add(io->nr, &disk->refused);
+	atomic64_add(io->nr, &env->refused);
+	if (!env->last_event || time_after(jiffies, env->last_event + msecs_to_jiffies(EVENT_MS))) {
+		env->last_event = jiffies ?: 1;
+		hc_event(disk->node, kind, 0, env->map.id, atomic64_read(&env->refused), "%s%s%s",
+			 env->name[0] ? "Environment " : "", env->name, text);
+	}
+	io_end(io, BLK_STS_IOERR);
+}
+
+/* Reserve @target for copy @c and make its runs. Under the map lock. */
+static int copy_reserve(struct hc_io *io, u8 c, u8 target)
+{
+	struct hc_disk *disk = io->disk;
+	int err;
+	u8 i;
+
+	err = hc_map_reserve(&disk->map, &io->env->map, target, io->slot, io->nr, io->zero,
+			     io->loc[c]);
+	for (i = 0; i < io->nr && !err;) {
+		struct hc_run *run = &io->runs[io->nr_runs];
+
+		if (io->loc[c][i] == HC_LOC_NONE) {
+			i++;
+			continue;
+		}
+		run->disk = disk;
+		run->loc = io->loc[c][i];
+		run->nr = hc_run_length(&io->loc[c][i], io->nr - i);
+		run->bv = &io->bv[i];
+		run->ops = &io->ops[i];
+		run->is_write = true;
+		run->done = write_run_done;
+		run->priv = io;
+		hc_run_prepare(run);
+		i += run->nr;
+		io->nr_runs++;
+	}
+	return err;
+}
+
+/* Any donor of the environment reachable at all? Under the map lock. */
+static bool any_live(struct hc_io *io)
+{
+	const struct hc_menv *env = &io->env->map;
+	u32 i;
+
+	for (i = 0; i < env->nr_shares; i++)
+		if (io->disk->node->targets[env->share[i].target].is_live)
+			return true;
+	return false;
+}
+
+/*
+ * Claim slots and places. 0; -EBUSY, -EAGAIN: try again soon; -EDQUOT; -ENOSPC.
+ */
+static int write_claim(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	struct hc_menv *env = &io->env->map;
+	u32 need = io->nr - hweight32(io->zero);
+	struct hc_place place = {};
+	unsigned long flags;
+	int err;
+	u8 c, remote = 0;
+
+	io->nr_runs = 0;
+	for (c = 0; c < HC_COPIES; c++)
+		memset(io->loc[c], 0xff, sizeof(io->loc[c]));
+	spin_lock_irqsave(&disk->lock, flags);
+	err = hc_map_write_begin(&disk->map, env, io->slot, io->nr, io->zero);
+	if (err || !need)
+		goto out;
+	hc_place(env, disk->node->targets, need, NULL, 0, env->replicas, &place);
+	if (place.is_dry && !io_expired(io, LEASE_WAIT_MS))
+		err = -EAGAIN;
+	else if (!place.is_safe)
+		err = any_live(io) && !io_expired(io, ROOM_WAIT_MS) ? -EAGAIN : -ENOSPC;
+	for (c = 0; c < place.nr && !err; c++) {
+		u8 target = place.target[c];
+
+		err = copy_reserve(io, target ? remote++ : HC_COPY_LOCAL, target);
+		/* The local device has no free slab leased yet: lease_work is on it. */
+		if (err && !io_expired(io, ROOM_WAIT_MS))
+			err = -EAGAIN;
+	}
+	if (err) {
+		for (c = 0; c < io->nr_runs; c++) {
+			u8 k;
+
+			for (k = 0; k < io->runs[c].nr; k++)
+				hc_map_unreserve(&disk->map, io->runs[c].loc + k, -1);
+		}
+		hc_map_write_abort(&disk->map, io->slot, io->nr);
+	}
+out:
+	spin_unlock_irqrestore(&disk->lock, flags);
+	if (hc_lease_wanted(env) || err == -EAGAIN)
+		hc_lease_kick(disk->node);
+	return err;
+}
+
+static void write_start(struct hc_io *io)
+{
+	int err = write_claim(io);
+
+	switch (err) {
+	case 0:
+		break;
+	case -EBUSY:
+	case -EAGAIN:
+		io_again(io, LEASE_RETRY_MS);
+		return;
+	case -EDQUOT:
+		write_refuse(io, HC_EV_QUOTA, " has used up its quota; the pages stay in RAM.");
+		return;
+	case -ENOSPC:
+		write_refuse(io, HC_EV_NO_ROOM, io->env->name[0] ?
+			     " finds no room for enough copies; the pages stay in RAM." :
+			     "Pages of no environment are not swapped to other nodes.");
+		return;
+	default:
+		io_end(io, BLK_STS_IOERR);
+		return;
+	}
+	atomic64_add(io->nr, &io->disk->writes);
+	atomic64_add(io->nr, &io->env->writes);
+	io->failed = 0;
+	atomic_set(&io->left, io->nr_runs + 1);
+	runs_start(io);
+	write_finish(io);
+}
+
+static bool page_is_zero(struct page *page)
+{
+	const unsigned long *p = page_address(page);
+
+	return !p[0] && !p[PAGE_SIZE / sizeof(long) - 1] && !memchr_inv(p, 0, PAGE_SIZE);
+}
+
+static void write_prepare(struct hc_io *io)
+{
+	struct hc_disk *disk = io->disk;
+	u8 i;
+
+	io->env = hc_env_of_bio(io_rq(io)->bio, disk->node);
+	if (!io->env) {
+		refcount_inc(&disk->host_env->refs);
+		io->env = disk->host_env;
+	}
+	io->zero = 0;
+	if (!io->slot)
+		copy_highpage(disk->header, io->bv[0].bv_page);
+	for (i = 0; i < io->nr; i++) {
+		struct page *page = io->bv[i].bv_page;
+
+		io->sum[i] = 0;
+		if (!(io->slot + i) || page_is_zero(page))
+			io->zero |= 1U << i;
+		else if (disk->checksum)
+			io->sum[i] = hc_page_sum(page);
+	}
+}
+
+/* ---- the rest ---- */
+
+static blk_status_t discard(struct hc_disk *disk, struct request *rq)
+{
+	u32 slot = blk_rq_pos(rq) >> (PAGE_SHIFT - SECTOR_SHIFT);
+	u32 end = slot + (blk_rq_bytes(rq) >> PAGE_SHIFT);
+	unsigned long flags;
+
+	while (slot < end) {
+		u32 stop = min(end, slot + 1024);
+
+		spin_lock_irqsave(&disk->lock, flags);
+		for (; slot < stop; slot++)
+			hc_map_free(&disk->map, slot);
+		spin_unlock_irqrestore(&disk->lock, flags);
+		cond_resched();
+	}
+	hc_lease_kick(disk->node);
+	return BLK_STS_OK;
+}
+
+static blk_status_t pages_collect(struct hc_io *io, struct request *rq)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	io->nr = 0;
+	rq_for_each_segment(bv, rq, iter) {
+		if (io->nr == HC_IO_PAGES || bv.bv_offset || bv.bv_len != PAGE_SIZE)
+			return BLK_STS_IOERR;
+		io->bv[io->nr++] = bv;
+	}
+	return io->nr ? BLK_STS_OK : BLK_STS_IOERR;
+}
+
+static blk_status_t io_prepare(struct hc_disk *disk, struct hc_io *io, struct request *rq)
+{
+	blk_status_t status;
+
+	io->disk = disk;
+	io->env = NULL;
+	io->started = jiffies;
+	io->began = ktime_get();
+	io->slot = blk_rq_pos(rq) >> (PAGE_SHIFT - SECTOR_SHIFT);
+	status = pages_collect(io, rq);
+	if (status)
+		return status;
+	if (req_op(rq) == REQ_OP_WRITE)
+		write_prepare(io);
+	rq->rq_flags |= RQF_DONTPREP;
+	return BLK_STS_OK;
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct request *rq = bd->rq;
+	struct hc_io *io = blk_mq_rq_to_pdu(rq);
+	struct hc_disk *disk = rq->q->queuedata;
+	blk_status_t status;
+
+	blk_mq_start_request(rq);
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		break;
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		blk_mq_end_request(rq, discard(disk, rq));
+		return BLK_STS_OK;
+	case REQ_OP_FLUSH:
+		blk_mq_end_request(rq, BLK_STS_OK);
+		return BLK_STS_OK;
+	default:
+		return BLK_STS_NOTSUPP;
+	}
+	if (!(rq->rq_flags & RQF_DONTPREP)) {
+		status = io_prepare(disk, io, rq);
+		if (status)
+			return status;
+	}
+	if (req_op(rq) == REQ_OP_READ)
+		read_start(io);
+	else
+		write_start(io);
+	return BLK_STS_OK;
+}
+
+/* Donors have deadlines of their own; a request always ends by them. */
+static enum blk_eh_timer_return timed_out(struct request *rq)
+{
+	return BLK_EH_RESET_TIMER;
+}
+
+const struct blk_mq_ops hc_io_ops = {
+	.queue_rq	= queue_rq,
+	.timeout	= timed_out,
+};

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* hyperchain.ko: brings the parts up in order, and down in the reverse order. */
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+#include "disk.h"
+#include "main.h"
+#include "netlink.h"
+#include "node.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+unsigned int hc_request_timeout_ms = 5000;
+module_param_named(request_timeout_ms, hc_request_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(request_timeout_ms,
+		 "A peer that does not answer a request for this long loses the connection (5000)");
+
+unsigned int hc_peer_grace_ms = 5000;
+module_param_named(peer_grace_ms, hc_peer_grace_ms, uint, 0644);
+MODULE_PARM_DESC(peer_grace_ms,
+		 "A peer without connections is given up after this time, and its pages copied anew (5000)");
+
+bool hc_allow_netns;
+module_param_named(allow_netns, hc_allow_netns, bool, 0444);
+MODULE_PARM_DESC(allow_netns,
+		 "Let network namespaces other than the first be nodes of their own; for tests (N)");
+
+struct workqueue_struct *hc_ctl_wq;
+struct workqueue_struct *hc_fail_wq;
+struct workqueue_struct *hc_data_wq;
+
+static void workqueues_exit(void)
+{
+	if (hc_ctl_wq)
+		destroy_workqueue(hc_ctl_wq);
+	if (hc_fail_wq)
+		destroy_workqueue(hc_fail_wq);
+	if (hc_data_wq)
+		destroy_workqueue(hc_data_wq);
+}
+
+static int workqueues_init(void)
+{
+	hc_ctl_wq = alloc_workqueue("hc_ctl", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	hc_fail_wq = alloc_workqueue("hc_fail", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	hc_data_wq = alloc_workqueue("hc_data", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	if (hc_ctl_wq && hc_fail_wq && hc_data_wq)
+		return 0;
+	workqueues_exit();
+	return -ENOMEM;
+}
+
+static int __init hc_init(void)
+{
+	int err;
+
+	err = workqueues_init();
+	if (err)
+		return err;
+	err = hc_node_init();
+	if (err)
+		goto err_workqueues;
+	err = hc_netlink_init();
+	if (err)
+		goto err_node;
+	return 0;
+err_node:
+	hc_node_exit();
+err_workqueues:
+	workqueues_exit();
+	return err;
+}
+
+/* No request comes in, no node is left with its disk and peers, no work runs. */
+static void __exit hc_exit(void)
+{
+	hc_netlink_exit();
+	hc_node_exit();
+	hc_disk_exit();
+	workqueues_exit();
+	rcu_barrier();
+}
+
+module_init(hc_init);
+module_exit(hc_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("hyperchain: memory of other nodes as swap, without a kernel patch");
+MODULE_VERSION(HC_VERSION);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every part of the module shares: workqueues, parameters, small helpers. */
+#ifndef _HC_MAIN_H
+#define _HC_MAIN_H
+
+#include <linux/netlink.h>
+#include <linux/workqueue.h>
+
+#define HC_VERSION "0.1.0"
+
+/* WQ_MEM_RECLAIM, all three; an item waits for items to its right only. */
+extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, watching, control requests */
+extern struct workqueue_struct *hc_fail_wq;	/* ends of connections */
+extern struct workqueue_struct *hc_data_wq;	/* pages: highest priority, never waits for a peer */
+
+/* Module parameters, milliseconds; see main.c. */
+extern unsigned int hc_request_timeout_ms;
+extern unsigned int hc_peer_grace_ms;
+extern bool hc_allow_netns;
+
+/** hc_extack() - one sentence for the user; @text is a constant string */
+static inline void hc_extack(struct netlink_ext_ack *extack, const char *text)
+{
+	if (extack)
+		extack->_msg = text;
+}
+
+#endif /* _HC_MAIN_H */
