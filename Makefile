@@ -75,7 +75,7 @@ define kbuild
 	@cd kmod && find . -type d -exec mkdir -p '$(abspath $(2))/{}' \; && \
 		find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
 			-exec ln -sf '$(CURDIR)/kmod/{}' '$(abspath $(2))/{}' \;
-	@$(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
+	+@$(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
 		grep -vE 'Skipping BTF generation|^  (CC|LD|MODPOST|BTF) |compiler differs|kernel was built by|You are using' \
 			$(2)/.log >&2; exit $$rc
 	$(call say,KO,$(2)/hyperchain.ko)
