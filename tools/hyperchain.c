@@ -57,7 +57,8 @@ static int run(int argc, char **argv)
 
 static int cmd_help(int argc, char **argv)
 {
-	char *ask[] = { argc > 1 ? argv[1] : NULL, (char *)"--help", NULL };
+	char option[] = "--help";
+	char *ask[3] = { argc > 1 ? argv[1] : NULL, option };
 
 	if (argc > 1 && strcmp(argv[1], "help") && argv[1][0] != '-')
 		return run(2, ask);

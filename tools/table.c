@@ -57,26 +57,32 @@ static size_t head_width(const struct table *t, size_t col)
 	return text_width(t->head[col].name) - t->head[col].right;
 }
 
-static void put(FILE *out, const char *text, int len, size_t width, bool right, bool is_last,
-		int color)
+/* Blanks are owed until text follows them: none at the end of a line. */
+static void put(FILE *out, const char *text, int len, size_t width, bool right, int color,
+		int *owed)
 {
 	int pad = width - text_width(text) + (strlen(text) - len);
 
 	if (right)
-		fprintf(out, "%*s", pad, "");
-	if (color)
-		fprintf(out, "\033[%dm%.*s\033[0m", color, len, text);
-	else
-		fprintf(out, "%.*s", len, text);
-	if (!right && !is_last)
-		fprintf(out, "%*s", pad, "");
-	fputs(is_last ? "\n" : "  ", out);
+		*owed += pad;
+	if (len) {
+		fprintf(out, "%*s", *owed, "");
+		*owed = 0;
+		if (color)
+			fprintf(out, "\033[%dm%.*s\033[0m", color, len, text);
+		else
+			fprintf(out, "%.*s", len, text);
+	}
+	if (!right)
+		*owed += pad;
+	*owed += 2;
 }
 
 int table_print(const struct table *t, FILE *out)
 {
 	size_t width[TABLE_COLS_MAX] = { 0 };
 	bool has_head = false;
+	int owed;
 
 	if (t->is_bad)
 		return -ENOMEM;
@@ -90,20 +96,22 @@ int table_print(const struct table *t, FILE *out)
 		if (w > width[i % t->cols])
 			width[i % t->cols] = w;
 	}
-	for (size_t c = 0; c < t->cols && has_head; c++) {
-		if (!c)
-			fprintf(out, "%*s", t->indent, "");
+	owed = t->indent;
+	for (size_t c = 0; c < t->cols && has_head; c++)
 		put(out, t->head[c].name, strlen(t->head[c].name) - t->head[c].right, width[c],
-		    t->head[c].right, c + 1 == t->cols, t->color ? TABLE_BOLD : 0);
-	}
+		    t->head[c].right, t->color ? TABLE_BOLD : 0, &owed);
+	if (has_head)
+		fputc('\n', out);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct table_cell *cell = &t->cells[i];
 		size_t c = i % t->cols;
 
 		if (!c)
-			fprintf(out, "%*s", t->indent, "");
-		put(out, cell->text, strlen(cell->text), width[c], t->head[c].right, c + 1 == t->cols,
-		    t->color ? cell->color : 0);
+			owed = t->indent;
+		put(out, cell->text, strlen(cell->text), width[c], t->head[c].right,
+		    t->color ? cell->color : 0, &owed);
+		if (c + 1 == t->cols)
+			fputc('\n', out);
 	}
 	return ferror(out) ? -EIO : 0;
 }

@@ -167,7 +167,7 @@ START_TEST(times_format)
 	char buf[FORMAT_LEN];
 
 	ck_assert_str_eq(time_format(0, buf), "1970-01-01T00:00:00.000Z");
-	ck_assert_str_eq(time_format(1795463000123456789ULL, buf), "2026-11-23T18:43:20.123Z");
+	ck_assert_str_eq(time_format(1795463000123456789ULL, buf), "2026-11-23T19:43:20.123Z");
 	ck_assert(strlen(time_format(UINT64_MAX, buf)) < FORMAT_LEN);
 }
 END_TEST
@@ -178,7 +178,7 @@ START_TEST(text_is_cleaned)
 
 	ck_assert_str_eq(text_clean("node", buf, sizeof(buf)), "node");
 	ck_assert_str_eq(text_clean("a\033[31mb\n", buf, sizeof(buf)), "a?[31mb?");
-	ck_assert_str_eq(text_clean("a\xc2\x9b""31m", buf, sizeof(buf)), "a?31m");
+	ck_assert_str_eq(text_clean("a\xc2\x9b;1m", buf, sizeof(buf)), "a?;1m");
 	ck_assert_str_eq(text_clean("M\xc3\xbcnchen", buf, sizeof(buf)), "M\xc3\xbcnchen");
 	ck_assert_str_eq(text_clean("\x7f\x01", buf, sizeof(buf)), "??");
 	/* Cut: no half character at the end. */

@@ -59,7 +59,8 @@ static void answer(const struct step *s, const struct nlmsghdr *to)
 	int *code;
 
 	if (s->what == ACK || s->what == ERROR) {
-		nlmsg_put(m, 0, seq, NLMSG_ERROR, 0, NLM_F_CAPPED | (s->what == ERROR ? NLM_F_ACK_TLVS : 0));
+		nlmsg_put(m, 0, seq, NLMSG_ERROR, 0,
+			  NLM_F_CAPPED | (s->what == ERROR ? NLM_F_ACK_TLVS : 0));
 		e = nlmsg_reserve(m, sizeof(*e), NLMSG_ALIGNTO);
 		e->error = s->what == ACK ? 0 : s->err;
 		e->msg = *to;
@@ -234,11 +235,37 @@ START_TEST(tables_round_trip)
 		ck_assert_int_eq(hcnl_encode(s->fields, a, m), 0);
 		ck_assert_int_eq(hcnl_decode(s->fields, nlmsg_attrdata(nlmsg_hdr(m), 0),
 					     nlmsg_attrlen(nlmsg_hdr(m), 0), b), 0);
-		ck_assert_msg(!memcmp(a, b, s->size), "%s; HC_SEED=%llu", s->name, (unsigned long long)seed);
+		ck_assert_msg(!memcmp(a, b, s->size), "%s; HC_SEED=%llu", s->name,
+			      (unsigned long long)seed);
 		nlmsg_free(m);
 		free(a);
 		free(b);
 	}
+}
+END_TEST
+
+/* An attribute of another width than its type's is refused, whichever it is. */
+START_TEST(tables_refuse_wrong_widths)
+{
+	static const char bytes[8] = { 0 };
+	const struct hcnl_field *f;
+
+	for (f = sets[_i].fields; f->attr_name; f++)
+		for (int len = 0; len <= 8 && f->kind != HCNL_NONE; len++) {
+			char *obj = calloc(1, sets[_i].size);
+			struct nl_msg *m = nlmsg_alloc_size(256);
+			int want = f->kind <= HCNL_BOOL ? 1 : f->kind == HCNL_U32 ? 4 : 8, r;
+
+			nlmsg_put(m, 0, 0, FAMILY, 0, 0);
+			nla_put(m, f->attr, len, bytes);
+			r = hcnl_decode(sets[_i].fields, nlmsg_attrdata(nlmsg_hdr(m), 0),
+					nlmsg_attrlen(nlmsg_hdr(m), 0), obj);
+			if (f->kind != HCNL_STRING && f->kind != HCNL_U32_NEST)
+				ck_assert_msg(r == (len == want ? 0 : -EBADMSG), "%s with %d bytes: %d",
+					      f->attr_name, len, r);
+			nlmsg_free(m);
+			free(obj);
+		}
 }
 END_TEST
 
@@ -305,7 +332,8 @@ END_TEST
 
 START_TEST(dump_is_sorted_and_asked_again)
 {
-	static const struct hcnl_peer p3 = { .id = 3 }, p1 = { .id = 1 }, p2 = { .id = 2, .used = 9 };
+	static const struct hcnl_peer p1 = { .id = 1 }, p2 = { .id = 2, .used = 9 };
+	static const struct hcnl_peer p3 = { .id = 3 };
 	static const struct step steps[] = {
 		{ .what = REPLY, .cmd = HC_CMD_PEER_GET, .fields = hcnl_peer_fields, .obj = &p3,
 		  .flags = NLM_F_MULTI | NLM_F_DUMP_INTR },
@@ -350,8 +378,8 @@ START_TEST(refusals_are_explained)
 		/* the first attribute of PEER_DEL is the id: behind both headers */
 		{ .what = ERROR, .err = -EBUSY, .text = "It holds the only copy of 12 pages.",
 		  .offs = NLMSG_HDRLEN + GENL_HDRLEN, .is_last = true },
-		{ .what = ERROR, .err = -EINVAL, .text = "Attribute required", .missing = HC_A_PEER_CONN,
-		  .is_last = true },
+		{ .what = ERROR, .err = -EINVAL, .text = "Attribute required",
+		  .missing = HC_A_PEER_CONN, .is_last = true },
 		{ .what = ERROR, .err = -EPERM, .is_last = true },
 		{ .what = ERROR, .err = -EIO, .is_last = true },
 		{ .what = DONE, .err = -ENOMEM, .text = "No memory for the dump.", .is_last = true },
@@ -523,6 +551,7 @@ Suite *unit_suite(void)
 
 	tcase_add_loop_test(c, tables_are_whole, 0, NR_SETS);
 	tcase_add_loop_test(c, tables_round_trip, 0, NR_SETS);
+	tcase_add_loop_test(c, tables_refuse_wrong_widths, 0, NR_SETS);
 	tcase_add_loop_test(c, tables_survive_garbage, 0, NR_SETS);
 	tcase_add_test(c, get_fills_the_struct);
 	tcase_add_test(c, get_without_an_answer_fails);

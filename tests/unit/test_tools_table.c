@@ -71,9 +71,9 @@ START_TEST(table_without_head)
 	table_cell(&t, 0, "name");
 	table_cell(&t, 0, "evil\033]0;x\007");
 	table_cell(&t, 0, "x");
-	table_cell(&t, 0, "");
+	table_cell(&t, 0, "%s", "");
 	text = printed(&t);
-	ck_assert_str_eq(text, "name  evil?]0;x?\nx     \n");
+	ck_assert_str_eq(text, "name  evil?]0;x?\nx\n");
 	free(text);
 	table_free(&t);
 }
@@ -87,7 +87,8 @@ static struct hcnl_env envs[1];
 static struct top_picture picture(void)
 {
 	struct top_picture p = {
-		.time_ns = 1795463000123456789ULL, .has_daemon = true, .nodes = nodes, .nr_nodes = 3,
+		.time_ns = 1795463000123456789ULL, .has_daemon = true,
+		.nodes = nodes, .nr_nodes = 3,
 		.pool = { .limit = 1 << 30, .lent = 256 << 20 }, .has_disk = true,
 		.disk = { .size = 4ULL << 30, .used = 1ULL << 30 }, .disk_read_rate = 12345,
 		.envs = envs, .nr_envs = 1,
@@ -100,8 +101,8 @@ static struct top_picture picture(void)
 	nodes[1] = (struct top_node){
 		.id = 2, .name = "n2", .has_memory = true, .total = 4ULL << 30, .available = 2ULL << 30,
 		.lent = 1ULL << 30, .read_rate = 5000,
-		.peer = { .state = HC_PEER_LIVE, .slabs = 1ULL << 30, .used = 512 << 20, .free = 1ULL << 30,
-			  .lent = 256 << 20, .rtt_us = 120 },
+		.peer = { .state = HC_PEER_LIVE, .slabs = 1ULL << 30, .used = 512 << 20,
+			  .free = 1ULL << 30, .lent = 256 << 20, .rtt_us = 120 },
 	};
 	nodes[2] = (struct top_node){
 		.id = 3, .name = "n\033[2J3", .peer = { .state = HC_PEER_LOST },

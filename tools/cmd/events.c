@@ -109,9 +109,10 @@ static int follow(struct hcnl *h, const struct args *a)
 
 		if (a->timeout_s && left <= 0)
 			/* Waiting for a number of events that did not come is a failure. */
-			return a->count ? cli_fail("Only %llu of %llu events came in %llu s.",
-						   (unsigned long long)seen, (unsigned long long)a->count,
-						   (unsigned long long)a->timeout_s) : CLI_OK;
+			return !a->count ? CLI_OK :
+				cli_fail("Only %llu of %llu events came in %llu s.",
+					 (unsigned long long)seen, (unsigned long long)a->count,
+					 (unsigned long long)a->timeout_s);
 		r = hcnl_event_next(h, &ev, left);
 		if (r == -EAGAIN || r == -EINTR || r == -ENOBUFS)
 			continue;

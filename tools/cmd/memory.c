@@ -50,8 +50,8 @@ static int donate_plan(struct hcnl *h, const struct args *a)
 	if (cli.json)
 		return cli_json(json_pack("{s:b s:o s:I s:I}", "dry_run", 1, "pool",
 					  cli_json_of(hcnl_pool_fields, &pool), "limit",
-					  (json_int_t)a->bytes, "reserve",
-					  (json_int_t)(a->has_reserve ? a->reserve : pool.reserve)));
+					  (json_int_t)a->bytes, "reserve", (json_int_t)
+					  (a->has_reserve ? a->reserve : pool.reserve)));
 	printf("Would lend at most %s (now %s).\n", size_format(a->bytes, then),
 	       size_format(pool.limit, now));
 	if (a->has_reserve)

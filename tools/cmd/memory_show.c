@@ -125,8 +125,8 @@ static void print_pool(const struct picture *p)
 
 	head("Lent to");
 	printf("  %s of at most %s lent, %s of it used; %s kept for this node%s%s\n",
-	       size_format(p->pool.lent, a), size_format(p->pool.limit, b), size_format(p->pool.used, c),
-	       size_format(p->pool.reserve, d), p->pool.is_draining ? "; draining" : "",
+	       size_format(p->pool.lent, a), size_format(p->pool.limit, b),
+	       size_format(p->pool.used, c), size_format(p->pool.reserve, d), p->pool.is_draining ? "; draining" : "",
 	       p->pool.has_pressure ? "; short of memory now" : "");
 	if (p->pool.recalled)
 		printf("  %s called back and not yet returned\n", size_format(p->pool.recalled, a));

@@ -63,8 +63,6 @@ static int ask_or_say(struct hcnl *h, json_t *req)
 	char why[512];
 	int r;
 
-	if (cli.dry_run)
-		return cli_json(json_pack("{s:b s:o}", "dry_run", 1, "request", req));
 	r = cli_ask(h, req, NULL);
 	if (r == 0)
 		return CLI_OK;
@@ -100,8 +98,15 @@ static int peer_add(int argc, char **argv)
 			a.address, "port", a.port);
 	if (a.name)
 		json_object_set_new(req, "name", json_string(a.name));
+	if (cli.dry_run && cli.json)
+		return cli_json(json_pack("{s:b s:o}", "dry_run", 1, "request", req));
+	if (cli.dry_run) {
+		json_decref(req);
+		printf("Would have the daemon connect to node %u at %s, port %u.\n", a.id, a.address, a.port);
+		return CLI_OK;
+	}
 	rc = ask_or_say(h, req);
-	if (rc || cli.dry_run)
+	if (rc)
 		return rc;
 	if (cli.json)
 		return cli_json(json_pack("{s:b s:I}", "ok", 1, "id", (json_int_t)a.id));
@@ -165,7 +170,9 @@ static int peer_del(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, &a);
 	h = cli_try_open();
-	if (cli.dry_run && h && !cli.json) {
+	if (cli.dry_run && !cli.json) {
+		if (!h)
+			return cli_open(&h);	/* says why it is not there */
 		if (hcnl_peer_get(h, a.id, &peer) < 0)
 			return cli_fail("%s", hcnl_error(h));
 		printf("Would forget node %u, which holds %s of this node's pages.\n", a.id,

@@ -208,8 +208,8 @@ int hcnl_swapmax_close(struct hcnl *h)
 	while ((e = readdir(dir))) {
 		char now[32] = "";
 
-		if (e->d_type != DT_DIR || e->d_name[0] == '.' || json_object_get(state, e->d_name) ||
-		    json_object_get(bound, e->d_name))
+		if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
+		    json_object_get(state, e->d_name) || json_object_get(bound, e->d_name))
 			continue;
 		/* Without the memory controller there is no such file. */
 		if (swapmax(e->d_name, NULL, now, sizeof(now)) < 0 || !strcmp(now, "0"))

@@ -43,7 +43,8 @@ int hcnl_event_next(struct hcnl *h, struct hcnl_event *ret_ev, int timeout_ms)
 		g = hcnl_genl(h, nlh);
 		if (!g || g->cmd != HC_CMD_EVENT)
 			continue;
-		r = hcnl_decode(hcnl_event_fields, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0), &ev);
+		r = hcnl_decode(hcnl_event_fields, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0),
+				&ev);
 		if (r < 0)
 			return r;
 		*ret_ev = ev;

@@ -15,8 +15,9 @@ static int split(struct hcnl *h, struct nlmsghdr *nlh, struct nlattr *tb[HC_A_RE
 
 	if (!g)
 		return -EBADMSG;
-	return nla_parse(tb, HC_A_REQ_MAX, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0), NULL) < 0 ?
-		-EBADMSG : 0;
+	if (nla_parse(tb, HC_A_REQ_MAX, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0), NULL) < 0)
+		return -EBADMSG;
+	return 0;
 }
 
 static uint64_t number(const struct nlattr *a)

@@ -278,7 +278,8 @@ int hcnl_talk(struct hcnl *h, struct nl_msg *msg, hcnl_reply_fn reply, void *ctx
 			if (r < 0 && !failed)
 				failed = r;
 			/* A reply() that failed still has the end of the answer to come. */
-			if (r == 1 || nlh->nlmsg_type == NLMSG_ERROR || nlh->nlmsg_type == NLMSG_DONE)
+			if (r == 1 || nlh->nlmsg_type == NLMSG_ERROR ||
+			    nlh->nlmsg_type == NLMSG_DONE)
 				return failed ? : changed ? -EINTR : 0;
 		}
 	}

@@ -30,7 +30,7 @@ struct hcnl_swap_on {
 	const char *backing;		/* block device, NULL = none. OVERWRITTEN */
 	bool encrypt;			/* dm-crypt with a random key around it */
 	bool checksum;
-	int priority;			/* 0..32767, -1 = the kernel chooses; higher is used first */
+	int priority;			/* 0..32767, more is used first; -1 = kernel's choice */
 	uint8_t replicas;		/* 0 = leave; else set on every environment there is */
 };
 

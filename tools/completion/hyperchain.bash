@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for hyperchain(8). The words come from the program's own help, so that a new
+# command or option needs no line here; ids and names from the running node.
+# shellcheck shell=bash
+
+# Names that "hyperchain ... --help" lists: verbs of a noun ("  node show ..."), or commands.
+_hyperchain_words() {
+	hyperchain "$@" 2>/dev/null
+}
+
+_hyperchain_options() {
+	_hyperchain_words "$@" --help | grep -oE -- '--[a-z][a-z-]*' | sort -u
+}
+
+# Values of a key in an answer: one JSON string or number a line, without any JSON tool.
+_hyperchain_values() {
+	local key=$1
+	shift
+	_hyperchain_words "$@" --json |
+		sed -nE "s/^ {6}\"$key\": \"?([^\",]*)\"?,?\$/\\1/p"
+}
+
+_hyperchain() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local -a words=() path=()
+	local word nouns verbs
+
+	COMPREPLY=()
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		case $word in -*) break ;; *) path+=("$word") ;; esac
+	done
+	nouns=$(_hyperchain_words help | awk '/^  [a-z]/ { print $1 }')
+	if [ ${#path[@]} = 0 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
+		return
+	fi
+
+	case $prev in
+	--env | -e)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
+		return
+		;;
+	--nodes | --peer)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
+		return
+		;;
+	--backing | -b)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--size | -s | --reserve | --quota | -q)
+		mapfile -t COMPREPLY < <(compgen -W '512M 1G 2G 4G 8G 16G' -- "$cur")
+		return
+		;;
+	esac
+
+	case ${path[0]} in
+	help)
+		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
+		return
+		;;
+	node | peer | memory | env)
+		if [ ${#path[@]} = 1 ]; then
+			verbs=$(_hyperchain_words "${path[0]}" --help |
+				awk -v n="${path[0]}" '$1 == n { print $2 }')
+			mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
+			return
+		fi
+		words=("${path[@]:0:2}")
+		if [ "${path[*]:0:2}" = "memory swap" ]; then
+			if [ ${#path[@]} = 2 ]; then
+				mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
+				return
+			fi
+			words=("${path[@]:0:3}")
+		fi
+		;;
+	*)
+		words=("${path[0]}")
+		;;
+	esac
+
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_options "${words[@]}")" -- "$cur")
+		return
+	fi
+	case "${words[*]}" in
+	"peer del" | "node show")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
+		;;
+	"env show")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
+		;;
+	track)
+		mapfile -t COMPREPLY < <(compgen -d -- "${cur:-/sys/fs/cgroup/}")
+		;;
+	"memory donate")
+		mapfile -t COMPREPLY < <(compgen -W '512M 1G 2G 4G 8G 16G' -- "$cur")
+		;;
+	esac
+}
+complete -o filenames -o nosort -F _hyperchain hyperchain
