@@ -54,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_up(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-n", type=int, default=3, metavar="N", help="how many guests (default: %(default)s)")
-    verb.add_argument("--kernel", choices=kernels.SERIES, default="6.1", help="which stock kernel (default: %(default)s)")
+    verb.add_argument("--kernel", default="6.1", metavar="KERNEL",
+                      help=f"a stock one ({', '.join(kernels.SERIES)}) or the directory of another (default: %(default)s)")
     verb.add_argument("--kernel-of", action="append", default=[], metavar="NODE=KERNEL", help="another one for one guest")
     verb.add_argument("--mem", type=int, default=512, metavar="MB", help="memory of a guest (default: %(default)s)")
     verb.add_argument("--mem-of", action="append", default=[], metavar="NODE=MB", help="another amount for one guest")
@@ -298,12 +299,12 @@ def run_kernels(arguments: Arguments) -> None:
             kernel.ensure()
     if arguments.json:
         print(json.dumps([{
-            "series": kernel.series, "release": kernel.release, "image": str(kernel.image),
+            "series": kernel.name, "release": kernel.release, "image": str(kernel.image),
             "headers": str(kernel.headers), "package": kernel.package,
             "headers_package": kernel.headers_package} for kernel in found], indent=1))
         return
     for kernel in found:
-        print(kernel.series, kernel.release, kernel.image, kernel.headers)
+        print(kernel.name, kernel.release, kernel.image, kernel.headers)
 
 
 def run_doctor(arguments: Arguments) -> int:

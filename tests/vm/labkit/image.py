@@ -43,14 +43,25 @@ class Image:
 
     @property
     def key(self) -> str:
-        return artifacts.digest(self.kernel.release, self.base.name, self.kit.name, self.initrd.name)
+        return artifacts.digest(self.kernel.identity(), self.base.name, self.kit.name, self.initrd.name)
+
+    def to_json(self) -> dict:
+        return {"name": self.kernel.name, "release": self.kernel.release, "root": str(self.kernel.root),
+                "base": str(self.base), "kit": str(self.kit), "initrd": str(self.initrd)}
+
+    @classmethod
+    def from_json(cls, what: dict) -> "Image":
+        """For another process: exactly this image, though the sources may
+        have changed in the meantime."""
+        kernel = kernels.Kernel(what["name"], what["release"], Path(what["root"]))
+        return cls(kernel, Path(what["base"]), Path(what["kit"]), Path(what["initrd"]))
 
 
 def ensure(series: str) -> Image:
     """The image for kernel @series; made on first use."""
     kernel = kernels.find(series).ensure()
     base = _ensure_base()
-    key = artifacts.digest("kit 1", base.name, kernel.release, _builder_sources(),
+    key = artifacts.digest("kit 1", base.name, kernel.identity(), _builder_sources(),
                            *sorted(paths.GUEST_DIR.iterdir()))
     kit = artifacts.ensure(paths.CACHE_DIR / f"kit-{kernel.release}-{key}.squashfs",
                            f"building the guests' kit for {kernel.release}",
@@ -59,7 +70,7 @@ def ensure(series: str) -> Image:
                               f"building the guests' initramfs for {kernel.release}",
                               lambda path: _build_initrd(kernel, path))
     for pattern in ("base-*.squashfs", f"kit-{kernel.release}-*", f"initrd-{kernel.release}-*"):
-        artifacts.prune(pattern, keep=2)
+        artifacts.prune(pattern, keep=4)
     return Image(kernel, base, kit, initrd)
 
 
@@ -177,6 +188,9 @@ def _write_settings(tree: Path) -> None:
         "etc/ssh/sshd_config.d/hclab.conf": "PermitRootLogin prohibit-password\nUseDNS no\nUsePAM no\n",
         "etc/ssh/ssh_host_ed25519_key": host_key.read_text(),
         "etc/ssh/ssh_host_ed25519_key.pub": host_key.with_suffix(".pub").read_text(),
+        # Room for the uid ranges of unprivileged containers.
+        "etc/subuid": "root:100000:1000000000\n",
+        "etc/subgid": "root:100000:1000000000\n",
         "root/.ssh/authorized_keys": ssh_key().with_suffix(".pub").read_text(),
         "root/.ssh/id_ed25519": ssh_key().read_text(),
         "root/.ssh/config": "Host *\n\tStrictHostKeyChecking no\n\tUserKnownHostsFile /dev/null\n\tLogLevel ERROR\n",

@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import image, net, proto
+from . import net, proto
 from .client import bind_path
 from .errors import LabError
 from .guest import Channel, Guest
@@ -39,12 +39,9 @@ class Keeper:
         self.states: dict[int, Path] = {}
         self.failure = ""
         self.is_ready = asyncio.Event()
-        pictures = {series: image.ensure(series)
-                    for series in {node["series"] for node in self.config["nodes"]}}
         for number, node in enumerate(self.config["nodes"], 1):
-            what = dict(node)
-            self.states[number] = Path(what.pop("state"))
-            machine = Machine(pictures[what.pop("series")], **what)
+            self.states[number] = Path(node["state"])
+            machine = Machine.from_json(node["machine"])
             self.guests[number] = Guest(number, machine, directory / f"n{number}")
 
     # ------------------------------------------------------------- life

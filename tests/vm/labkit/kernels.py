@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stock Debian kernels: which ones, from where, unpacked but never installed."""
+"""Stock Debian kernels: which ones, from where, unpacked but never installed.
+
+Beside these any directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE in
+it will do, for kernels built with debugging.
+"""
 
 import lzma
 import os
@@ -34,10 +38,12 @@ MODULE_TREES_NOT = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """One stock kernel; nothing of it need be on disk yet."""
+    """One kernel; @name is its series, or the name of a kernel of our own.
+    Nothing of a stock one need be on disk before ensure()."""
 
-    series: str
+    name: str
     release: str
+    root: Path
 
     @property
     def package(self) -> str:
@@ -52,24 +58,24 @@ class Kernel:
         return Path("/usr/src") / self.headers_package
 
     @property
-    def root(self) -> Path:
-        return paths.CACHE_DIR / f"kernel-{self.release}"
-
-    @property
     def image(self) -> Path:
         return self.root / "boot" / f"vmlinuz-{self.release}"
-
-    @property
-    def config(self) -> Path:
-        return self.root / "boot" / f"config-{self.release}"
 
     @property
     def modules(self) -> Path:
         return self.root / "lib" / "modules" / self.release
 
+    def is_stock(self) -> bool:
+        return self.name in META_PACKAGES
+
+    def identity(self) -> str:
+        """What a saved state must not outlive."""
+        return self.release if self.is_stock() else artifacts.digest(self.release, self.image)
+
     def ensure(self) -> "Kernel":
         """Fetch and unpack; 70 to 110 MB over the network, once."""
-        artifacts.ensure(self.root, f"fetching the stock kernel {self.release}", self._fetch)
+        if self.is_stock():
+            artifacts.ensure(self.root, f"fetching the stock kernel {self.release}", self._fetch)
         return self
 
     def _fetch(self, into: Path) -> None:
@@ -78,24 +84,35 @@ class Kernel:
                       cwd=into, timeout=900)
         deb = next(into.glob("*.deb"))
         artifacts.run(["dpkg", "-x", deb, into], f"unpack {deb.name}")
+        artifacts.run(["depmod", "-b", into, self.release], "index the kernel's modules")
         deb.unlink()
 
 
 @cache
 def find(series: str) -> Kernel:
-    """The newest stock kernel of @series that the machine's apt knows."""
+    """The newest stock kernel of @series that the machine's apt knows, or the
+    kernel in a directory of that name."""
     if series not in META_PACKAGES:
-        raise LabError(f"there is no kernel {series!r}: choose one of {', '.join(SERIES)}")
+        return _find_own(series)
     meta = META_PACKAGES[series]
     text = artifacts.run(["apt-cache", "depends", meta], f"ask apt for {meta}",
                          env={**os.environ, "LC_ALL": "C"})
     found = re.search(r"Depends: linux-image-(\S+)", text)
     if found and found[1].startswith(series + "."):
-        return Kernel(series, found[1])
+        return Kernel(series, found[1], paths.CACHE_DIR / f"kernel-{found[1]}")
     cached = sorted(paths.CACHE_DIR.glob(f"kernel-{series}.*"))
     if cached:
-        return Kernel(series, cached[-1].name.removeprefix("kernel-"))
+        return Kernel(series, cached[-1].name.removeprefix("kernel-"), cached[-1])
     raise LabError(f"apt knows no kernel {series} ({meta}): run apt-get update on a Debian 12 machine")
+
+
+def _find_own(directory: str) -> Kernel:
+    root = Path(directory).resolve()
+    releases = [path.name for path in (root / "lib" / "modules").glob("*")]
+    if len(releases) != 1 or not (root / "boot" / f"vmlinuz-{releases[0]}").exists():
+        raise LabError(f"there is no kernel {directory!r}: choose one of {', '.join(SERIES)}, or a directory "
+                       "with boot/vmlinuz-RELEASE and lib/modules/RELEASE in it")
+    return Kernel(root.name.removeprefix("kernel-"), releases[0], root)
 
 
 def copy_modules(kernel: Kernel, usr: Path) -> None:
@@ -104,13 +121,25 @@ def copy_modules(kernel: Kernel, usr: Path) -> None:
     They are stored uncompressed: an emulated processor is slow at xz.
     """
     target = usr / "lib" / "modules" / kernel.release
-    wanted = [path for path in (kernel.modules / "kernel").rglob("*.ko*") if _is_wanted(
-        str(path.relative_to(kernel.modules / "kernel")))]
+    wanted = [kernel.modules / name for name in _with_dependencies(kernel)]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda path: _copy_module(kernel, path, target), wanted))
+    target.mkdir(parents=True, exist_ok=True)
     for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
-        shutil.copy(kernel.modules / name, target / name)
+        if (kernel.modules / name).exists():
+            shutil.copy(kernel.modules / name, target / name)
     artifacts.run(["depmod", "-b", usr, kernel.release], "index the guests' modules")
+
+
+def _with_dependencies(kernel: Kernel) -> set[str]:
+    """Names, relative to the modules' directory, of all that guests may load."""
+    needs = {}
+    for line in (kernel.modules / "modules.dep").read_text().splitlines():
+        name, _, others = line.partition(":")
+        needs[name] = others.split()  # complete: depmod lists dependencies of dependencies too
+    found = {name for name in needs
+             if not kernel.is_stock() or _is_wanted(name.removeprefix("kernel/"))}
+    return found.union(*(needs[name] for name in found))
 
 
 def _is_wanted(relative: str) -> bool:

@@ -44,10 +44,10 @@ class Lab:
             raise LabError(f"a guest's init is agent or systemd, not {init!r}")
         self.life = life
         self._specs = [{
-            "series": (kernel_of or {}).get(k, kernel), "mem_mb": (mem_of or {}).get(k, mem),
+            "kernel": (kernel_of or {}).get(k, kernel), "mem_mb": (mem_of or {}).get(k, mem),
             "cpus": cpus, "disk_mb": disk, "init": init} for k in range(1, n + 1)]
         self.directory = paths.run_dir(self.name)
-        self.nodes = [Node(self, k, spec["series"]) for k, spec in enumerate(self._specs, 1)]
+        self.nodes = [Node(self, k, spec["kernel"]) for k, spec in enumerate(self._specs, 1)]
         self._owner_pipe: int | None = None
 
     # ------------------------------------------------------------- life
@@ -61,7 +61,7 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"there is no lab {name!r}: start it with `lab up --name {name}`, or see `lab list`") from None
         lab = cls(len(config["nodes"]), name=name, life=config["life_s"],
-                  kernel_of={k: node["series"] for k, node in enumerate(config["nodes"], 1)})
+                  kernel_of={k: node["kernel"] for k, node in enumerate(config["nodes"], 1)})
         if not lab.is_up():
             raise LabError(f"the lab {name!r} is over (its time, or its keeper ended): `lab down --name {name}` tidies up")
         return lab
@@ -217,16 +217,17 @@ class Lab:
 
 
 def prepare(specs: list[dict]) -> list[dict]:
-    """Make what the nodes of @specs need and is not there yet, and say in each
-    where its saved state is."""
+    """Make what the nodes of @specs need and is not there yet; the keeper's
+    part of the configuration."""
     net_kind = net.probe_kind()
-    pictures = {spec["series"]: image.ensure(spec["series"]) for spec in specs}
-    mode = accel.choose(next(iter(pictures.values())))
+    images = {spec["kernel"]: image.ensure(spec["kernel"]) for spec in specs}
+    mode = accel.choose(next(iter(images.values())))
     nodes = []
     for spec in specs:
         what = {**spec, "accel": mode, "net_kind": net_kind}
-        series = what.pop("series")
-        nodes.append({**what, "series": series, "state": str(states.ensure(Machine(pictures[series], **what)))})
+        machine = Machine(images[what.pop("kernel")], **what)
+        nodes.append({"kernel": spec["kernel"], "machine": machine.to_json(),
+                      "state": str(states.ensure(machine))})
     return nodes
 
 

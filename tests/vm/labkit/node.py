@@ -89,8 +89,8 @@ class Node:
     """Node @number of @lab. All waiting has a deadline; failures carry what
     the command and, if it matters, the console said."""
 
-    def __init__(self, lab: "Lab", number: int, series: str):
-        self.lab, self.number, self.series = lab, number, series
+    def __init__(self, lab: "Lab", number: int, kernel: str):
+        self.lab, self.number, self.kernel = lab, number, kernel
         self.name = f"n{number}"
         self.ip = net.address(number)
         self._allowed: list[str] = []
@@ -206,7 +206,7 @@ class Node:
     def install(self) -> None:
         """Put what the tree has built into the guest: the module for its
         kernel as /root/hyperchain.ko, build/bin/* into /usr/local/bin."""
-        module = paths.BUILD_DIR / f"kmod-{self.series}" / "hyperchain.ko"
+        module = paths.BUILD_DIR / f"kmod-{Path(self.kernel).name.removeprefix('kernel-')}" / "hyperchain.ko"
         tools = sorted(path for path in (paths.BUILD_DIR / "bin").glob("*") if path.is_file())
         if not module.exists():
             raise LabError(f"{module} is not built: run make first")

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What machine a guest is: QEMU's command line, and the key of its saved state."""
 
-import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +30,13 @@ class Machine:
     init: str = "agent"
     accel: str = "tcg"
     net_kind: str = "tap"
+
+    def to_json(self) -> dict:
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "image": self.image.to_json()}
+
+    @classmethod
+    def from_json(cls, what: dict) -> "Machine":
+        return cls(**{**what, "image": Image.from_json(what["image"])})
 
     @property
     def key(self) -> str:
@@ -79,4 +85,4 @@ class Machine:
 
 @cache
 def version() -> str:
-    return subprocess.run([BINARY, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    return artifacts.run([BINARY, "--version"], "run virtual machines").splitlines()[0]

@@ -77,7 +77,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run", description="Run the tests that need virtual machines.")
     parser.add_argument("--tag", choices=TAGS, default="ci",
                         help="ci: quick ones; full: all but soak; soak: only those (default: %(default)s)")
-    parser.add_argument("--kernel", choices=SERIES, help="only on this kernel")
+    parser.add_argument("--kernel", metavar="KERNEL",
+                        help=f"only on this kernel: {', '.join(SERIES)}, or the directory of another")
     parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name contains this")
     parser.add_argument("--list", action="store_true", help="only name them")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what tests print as they print it")
@@ -108,15 +109,20 @@ def _jobs(specs: Iterator[Spec], arguments: argparse.Namespace) -> Iterator[Job]
     """Tests that share a lab make one job; all others one each."""
     shared: dict[tuple, list[Spec]] = {}
     for spec in specs:
-        for kernel in spec.kernels:
-            if arguments.kernel not in (None, kernel):
-                continue
+        for kernel in _kernels_for(spec, arguments.kernel):
             key = (kernel, spec.function.__module__, spec.nodes, repr(spec.machine), spec.install)
             if not spec.share:
                 key += (spec.name,)
             shared.setdefault(key, []).append(spec)
     for key, group in shared.items():
         yield Job(key[0], tuple(group))
+
+
+def _kernels_for(spec: Spec, wanted: str | None) -> tuple[str, ...]:
+    """A kernel of our own stands for any; a stock one only for itself."""
+    if wanted is None:
+        return spec.kernels
+    return (wanted,) if wanted in spec.kernels or wanted not in SERIES else ()
 
 
 def _prepare(jobs: list[Job]) -> None:

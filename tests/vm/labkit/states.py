@@ -8,7 +8,7 @@ from pathlib import Path
 from . import artifacts, paths, process
 from .qemu import Machine
 
-KEEP = 10
+KEEP = 24
 
 
 def path_of(machine: Machine) -> Path:
@@ -27,15 +27,8 @@ def ensure(machine: Machine) -> Path:
 
 def _make(machine: Machine, path: Path) -> None:
     path.mkdir()
-    (path / "machine.json").write_text(json.dumps(describe(machine), indent=1))
+    (path / "machine.json").write_text(json.dumps(machine.to_json(), indent=1))
     process.run_module("labkit.template", [str(path)], timeout=420)
-
-
-def describe(machine: Machine) -> dict:
-    """Enough to rebuild the Machine in another process, from JSON."""
-    return {"series": machine.image.kernel.series, "mem_mb": machine.mem_mb, "cpus": machine.cpus,
-            "disk_mb": machine.disk_mb, "init": machine.init, "accel": machine.accel,
-            "net_kind": machine.net_kind}
 
 
 async def save_template(machine: Machine, path: Path) -> None:

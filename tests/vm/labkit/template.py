@@ -7,16 +7,15 @@ import signal
 import sys
 from pathlib import Path
 
-from . import image, net, states
+from . import net, states
 from .errors import LabError
 from .qemu import Machine
 
 
 def main() -> int:
     path = Path(sys.argv[1])
-    what = json.loads((path / "machine.json").read_text())
+    machine = Machine.from_json(json.loads((path / "machine.json").read_text()))
     signal.alarm(400)  # whatever happens, this process and its guest end
-    machine = Machine(image.ensure(what.pop("series")), **what)
     net.enter_namespace()
     if machine.net_kind == "tap":
         net.make_bridge()
