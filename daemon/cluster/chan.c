@@ -254,18 +254,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct hcd_chan *chan = poll->data;
 	socklen_t len = sizeof(int);
-	int r = status;
+	int r = 0, error = 0;
 
-	if (r == 0 && chan->is_connecting) {
-		int error = 0;
-
+	/* libuv says EBADF for any error of the socket: the socket itself knows which. */
+	if (status < 0 || chan->is_connecting) {
 		if (getsockopt(chan->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 			error = errno;
-		r = -error;
-		if (r == 0) {
-			chan->is_connecting = false;
-			r = queue(chan, chan->first.bytes, chan->first.len);
-		}
+		r = error ? -error : status < 0 ? -ECONNRESET : 0;
+	}
+	if (r == 0 && chan->is_connecting) {
+		chan->is_connecting = false;
+		r = queue(chan, chan->first.bytes, chan->first.len);
 	}
 	if (r == 0)
 		r = flush(chan);

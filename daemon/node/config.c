@@ -18,6 +18,9 @@
 
 struct parser {
 	struct hcd_config *config;
+	const char *text;	/* rest of the file */
+	int line;		/* being read */
+	int reason_line;	/* of the first error; 0 = the file as a whole */
 	char reason[HCD_ERROR_LEN / 2];	/* of the first error */
 	uint32_t seen_node, seen_swap;	/* bit per key */
 	uint32_t *seen_peer;		/* beside config->peers */
@@ -40,6 +43,7 @@ static bool fail(struct parser *p, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(p->reason, sizeof(p->reason), format, args);
 	va_end(args);
+	p->reason_line = p->line;
 	return false;
 }
 
@@ -350,7 +354,25 @@ static bool find_peer(struct parser *p, const char *section, size_t *ret_i)
 	return true;
 }
 
-/* inih: return 0 for an error; it remembers the first line of one. */
+/* inih: the next line, as fgets() gives it; so we know which one a key stands in. */
+static char *next_line(char *buf, int size, void *stream)
+{
+	struct parser *p = stream;
+	size_t len = strcspn(p->text, "\n");
+
+	if (!*p->text)
+		return NULL;
+	len += p->text[len] == '\n';
+	if (len > (size_t)size - 1)
+		len = (size_t)size - 1;
+	memcpy(buf, p->text, len);
+	buf[len] = '\0';
+	p->text += len;
+	p->line++;
+	return buf;
+}
+
+/* inih: return 0 for an error; it goes on, and remembers the first line of one. */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
 	struct parser *p = user;
@@ -446,11 +468,14 @@ int hcd_config_parse(const char *text, size_t len, const char *name,
 		copy = strndup(text, len);
 		if (!copy)
 			return -ENOMEM;
-		line = ini_parse_string(copy, on_key, &p);
-		if (line > 0 && !p.reason[0])
-			fail(&p, "neither '[section]' nor 'key = value'");
+		p.text = copy;
+		line = ini_parse_stream(next_line, &p, on_key, &p);
+		/* A line that is no key was seen before the first wrong key. */
+		if (line > 0 && (!p.reason[0] || line < p.reason_line))
+			snprintf(p.reason, sizeof(p.reason), "neither '[section]' nor 'key = value'");
 	}
 	free(p.seen_peer);
+	p.line = 0;
 	if (line == 0)
 		check_whole(&p);
 	if (line != 0 || p.reason[0]) {
