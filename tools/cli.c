@@ -172,7 +172,7 @@ int cli_open(struct hcnl **ret_h)
 void cli_progress(struct cli_progress *p, const char *what, uint64_t done, uint64_t total)
 {
 	int percent = total ? (int)((double)done * 100 / total) : 0;
-	bool is_tty = isatty(STDERR_FILENO), is_new = p->what != what;
+	bool is_tty = isatty(STDERR_FILENO), is_new = strncmp(p->what, what, sizeof(p->what) - 1);
 	char a[FORMAT_LEN], b[FORMAT_LEN];
 
 	if (!is_tty) {
@@ -192,7 +192,7 @@ void cli_progress(struct cli_progress *p, const char *what, uint64_t done, uint6
 		fflush(stderr);
 		p->is_open = true;
 	}
-	p->what = what;
+	snprintf(p->what, sizeof(p->what), "%s", what);
 	p->last_percent = percent;
 }
 

@@ -68,8 +68,12 @@ struct hcnl *cli_try_open(void);
  * else went wrong; cli_ask_error() has the sentence.
  */
 int cli_ask(struct hcnl *h, json_t *req, json_t **ret_answer);
+#define CLI_ASK_MS 60000
 /* The same with a deadline of its own. */
 int cli_ask_within(struct hcnl *h, int timeout_ms, json_t *req, json_t **ret_answer);
+/* The list under @key of request @what, all pages of it together. Decref *@ret_list. */
+int cli_ask_list(struct hcnl *h, int timeout_ms, const char *what, const char *key,
+		 json_t **ret_list);
 const char *cli_ask_error(void);
 
 /* Print @j (reference taken) as the answer of --json. CLI_OK, or CLI_FAILED when stdout is full. */
@@ -96,7 +100,7 @@ uint64_t cli_number_arg(struct argp_state *state, const char *what, const char *
 
 /* A progress bar on a terminal, a line now and then elsewhere. Zeroed before the first use. */
 struct cli_progress {
-	const char *what;
+	char what[64];
 	int last_percent;
 	bool is_open;		/* the cursor stands behind an unfinished line */
 };

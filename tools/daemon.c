@@ -5,8 +5,8 @@
  *
  *	{"do": "peer.add", ...}  ->  {"ok": true, ...} or {"ok": false, "error": "sentence"}
  *
- * Lists come under their plural: "nodes", "peers", "envs"; one thing under its
- * singular: "node".
+ * Lists come under their plural, "nodes", "peers", and in pages: while the answer
+ * says "more": true, the request is repeated with "after": the last id.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "cli.h"
 
 #define ADMIN_SOCKET	"/run/hyperchain/admin.sock"
-#define ASK_TIMEOUT_MS	60000
+#define PAGES_MAX	1000	/* a list that never ends */
 
 static char error[1024];
 
@@ -130,5 +130,35 @@ int cli_ask_within(struct hcnl *h, int timeout_ms, json_t *req, json_t **ret_ans
 
 int cli_ask(struct hcnl *h, json_t *req, json_t **ret_answer)
 {
-	return cli_ask_within(h, ASK_TIMEOUT_MS, req, ret_answer);
+	return cli_ask_within(h, CLI_ASK_MS, req, ret_answer);
+}
+
+int cli_ask_list(struct hcnl *h, int timeout_ms, const char *what, const char *key,
+		 json_t **ret_list)
+{
+	json_auto_t *list = json_array();
+	json_int_t after = 0;
+
+	for (int pages = 0; pages < PAGES_MAX; pages++) {
+		json_auto_t *answer = NULL, *req = json_pack("{s:s}", "do", what);
+		json_t *page, *last;
+		int r;
+
+		if (after)
+			json_object_set_new(req, "after", json_integer(after));
+		r = cli_ask_within(h, timeout_ms, json_incref(req), &answer);
+		if (r < 0)
+			return r;
+		page = json_object_get(answer, key);
+		if (!json_is_array(page))
+			return fail(-EBADMSG, "The daemon's answer has no list \"%s\": are both of one version?",
+				    key);
+		json_array_extend(list, page);
+		last = json_array_get(page, json_array_size(page) - 1);
+		after = json_integer_value(json_object_get(last, "id"));
+		if (!json_is_true(json_object_get(answer, "more")) || !after)
+			break;
+	}
+	*ret_list = json_incref(list);
+	return 0;
 }

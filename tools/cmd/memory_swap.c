@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,8 +17,7 @@
 #include "signature.h"
 #include "swap.h"
 
-#define POLL_MS		300
-#define STUCK_MS	120000	/* no page came back for that long */
+#define POLL_MS	300
 
 enum {
 	OPT_SIZE = 's', OPT_BACKING = 'b', OPT_REPLICAS = 'r', OPT_FORCE = 'f',
@@ -66,62 +63,37 @@ static error_t parse_on(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* The work, in a thread of its own: relayed to the daemon. */
-struct job {
-	json_t *req;
-	int result;
-	bool is_done;		/* __atomic */
-};
-
-static void *job_run(void *arg)
-{
-	struct hcnl *h = cli_try_open();
-	struct job *job = arg;
-
-	job->result = cli_ask(h, job->req, NULL);
-	hcnl_close(h);
-	__atomic_store_n(&job->is_done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
 /*
- * The daemon answers when it is done, which may take longer than the module
- * relays a request for: what counts is whether the disk is in use as swap.
+ * The daemon works beside its queue and tells in `status` how far it is: a relayed
+ * request has a deadline, bringing pages back has none.
  */
-static int by_daemon(json_t *req, bool on)
+static int by_daemon(struct hcnl *h, json_t *req)
 {
-	struct job job = { .req = req };
 	struct cli_progress progress = { 0 };
-	uint64_t total = 0, used = 0, last = 0;
-	int still_ms = 0, r;
-	pthread_t thread;
-	bool is_on = false;
+	int r;
 
-	hcnl_swap_state(&is_on, &total);
-	r = pthread_create(&thread, NULL, job_run, &job);
-	if (r)
-		return -r;
-	for (;;) {
-		bool is_done = __atomic_load_n(&job.is_done, __ATOMIC_ACQUIRE);
+	json_object_set_new(req, "wait", json_false());
+	r = cli_ask(h, req, NULL);
+	while (r == 0) {
+		json_auto_t *status = NULL;
+		const char *step = NULL, *error = NULL;
+		json_int_t done = 0, total = 0;
+		int is_busy = 0;
 
-		if (is_done && job.result != -ETIMEDOUT)
+		r = cli_ask(h, json_pack("{s:s}", "do", "status"), &status);
+		if (r < 0)
 			break;
-		hcnl_swap_state(&is_on, &used);
-		if (is_done && is_on == on) {
-			job.result = 0;
-			break;
+		json_unpack(status, "{s:{s:b, s?s, s?I, s?I, s?s}}", "swap", "busy", &is_busy, "step",
+			    &step, "done", &done, "total", &total, "error", &error);
+		if (!is_busy) {
+			cli_progress_end(&progress);
+			return error ? cli_fail("%s", error) : CLI_OK;
 		}
-		still_ms = used == last ? still_ms + POLL_MS : 0;
-		last = used;
-		if (is_done && still_ms >= STUCK_MS)
-			break;
-		cli_progress(&progress, on ? "turning swap on" : "bringing pages back",
-			     total > used ? total - used : 0, on ? 0 : total);
+		cli_progress(&progress, step ? : "waiting for the daemon", done, total);
 		poll(NULL, 0, POLL_MS);
 	}
-	pthread_join(thread, NULL);
 	cli_progress_end(&progress);
-	return job.result;
+	return r;
 }
 
 static void step(const char *what, uint64_t done, uint64_t total, void *ctx)
@@ -245,12 +217,12 @@ static int swap_on(int argc, char **argv)
 	hcnl_swap_state(&is_on, NULL);
 	if (is_on)
 		return cli_fail("%s is in use as swap already.", HCNL_SWAP_DEV);
-	r = by_daemon(on_request(&a), true);
+	r = by_daemon(h, on_request(&a));
 	if (r == -ENOTCONN)
-		r = on_here(h, &a) ? -EIO : 0;
+		r = on_here(h, &a);
 	else if (r < 0)
-		cli_fail("%s", cli_ask_error());
-	if (r < 0)
+		return cli_fail("%s", cli_ask_error());
+	if (r)
 		return CLI_FAILED;
 	if (cli.json)
 		return cli_json(json_pack("{s:b s:s s:I}", "ok", 1, "device", HCNL_SWAP_DEV, "bytes",
@@ -296,13 +268,13 @@ static int swap_off(int argc, char **argv)
 	}
 	if (cli_open(&h))
 		return CLI_FAILED;
-	r = by_daemon(json_pack("{s:s s:b}", "do", "memory.swap", "on", 0), false);
-	if (r == -ENOTCONN) {
-		if (off_here(h))
-			return CLI_FAILED;
-	} else if (r < 0) {
+	r = by_daemon(h, json_pack("{s:s s:b}", "do", "memory.swap", "on", 0));
+	if (r == -ENOTCONN)
+		r = off_here(h);
+	else if (r < 0)
 		return cli_fail("%s", cli_ask_error());
-	}
+	if (r)
+		return CLI_FAILED;
 	if (cli.json)
 		return cli_json(json_pack("{s:b}", "ok", 1));
 	printf("%s is off and gone.\n", HCNL_SWAP_DEV);

@@ -10,10 +10,10 @@
 #include "format.h"
 #include "table.h"
 
-/* What the daemon says about each node under one name, "?" where it says nothing. */
+/* What the daemon says about each node under one name, "-" where it says nothing. */
 static const char *text_of(json_t *node, const char *key)
 {
-	return json_string_value(json_object_get(node, key)) ? : "?";
+	return json_string_value(json_object_get(node, key)) ? : "-";
 }
 
 static uint64_t number_of(json_t *node, const char *key)
@@ -51,15 +51,10 @@ static int nodes_of_module(struct hcnl *h, json_t **ret_nodes)
 /* From the daemon, else from the module with a note. */
 static int nodes_get(struct hcnl *h, json_t **ret_nodes)
 {
-	json_auto_t *answer = NULL;
-	int r = cli_ask(h, json_pack("{s:s}", "do", "node.list"), &answer);
+	int r = cli_ask_list(h, CLI_ASK_MS, "node.list", "nodes", ret_nodes);
 
-	if (r == 0 && json_is_array(json_object_get(answer, "nodes"))) {
-		*ret_nodes = json_incref(json_object_get(answer, "nodes"));
-		return CLI_OK;
-	}
 	if (r == 0)
-		return cli_fail("The daemon's answer has no list of nodes: are both of one version?");
+		return CLI_OK;
 	if (r != -ENOTCONN)
 		return cli_fail("%s", cli_ask_error());
 	if (!h) {
@@ -191,6 +186,19 @@ static int show_self(struct hcnl *h, const struct hcnl_node *node)
 	return CLI_OK;
 }
 
+static bool is_size(const char *key)
+{
+	static const char *const sizes[] = {
+		"memory_total", "memory_available", "lends", "lent", "lent_used", "borrowed",
+		"borrowed_used", "free", "tx_bytes", "rx_bytes",
+	};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (!strcmp(key, sizes[i]))
+			return true;
+	return false;
+}
+
 /* Anything the daemon said, key by key; sizes readable. */
 static void show_object(json_t *node)
 {
@@ -203,10 +211,12 @@ static void show_object(json_t *node)
 		char buf[FORMAT_LEN];
 
 		table_cell(&t, 0, "%s", key);
-		if (!strncmp(key, "memory", 6) || !strcmp(key, "lends") || !strcmp(key, "lent"))
+		if (is_size(key))
 			table_cell(&t, 0, "%s", size_format(json_integer_value(v), buf));
 		else if (json_is_integer(v))
 			table_cell(&t, 0, "%lld", (long long)json_integer_value(v));
+		else if (json_is_real(v))
+			table_cell(&t, 0, "%.2f", json_real_value(v));
 		else if (json_is_boolean(v))
 			table_cell(&t, 0, "%s", json_is_true(v) ? "yes" : "no");
 		else

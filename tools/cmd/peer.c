@@ -266,7 +266,7 @@ static int peer_list(int argc, char **argv)
 	static const struct argp argp = {
 		.doc = "List the nodes that this one connects to.", .children = cli_json_option,
 	};
-	json_auto_t *answer = NULL, *list = NULL;
+	json_auto_t *known = NULL, *list = NULL;
 	HCNL_CLEAN struct hcnl *h = NULL;
 	struct hcnl_peer *peers = NULL;
 	char why[512];
@@ -275,7 +275,7 @@ static int peer_list(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, NULL);
 	h = cli_try_open();
-	r = cli_ask(h, json_pack("{s:s}", "do", "peer.list"), &answer);
+	r = cli_ask_list(h, CLI_ASK_MS, "peer.list", "peers", &known);
 	if (!h && r < 0) {
 		hcnl_missing_reason(why, sizeof(why));
 		cli_fail("%s", why);
@@ -283,7 +283,7 @@ static int peer_list(int argc, char **argv)
 	}
 	if (h && hcnl_peer_list(h, &peers, &n) < 0)
 		return cli_fail("%s", hcnl_error(h));
-	list = merge(json_object_get(answer, "peers"), peers, n);
+	list = merge(known, peers, n);
 	free(peers);
 	if (cli.json)
 		return cli_json(json_pack("{s:O}", "peers", list));

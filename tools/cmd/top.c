@@ -68,13 +68,12 @@ static void picture_free(struct top_picture *p)
 /* What the daemon heard from the other nodes about their memory. */
 static void add_memory(struct hcnl *h, struct top_picture *p)
 {
-	json_auto_t *answer = NULL;
+	json_auto_t *nodes = NULL;
 	json_t *node;
 	size_t k;
-	int r = cli_ask_within(h, ASK_MS, json_pack("{s:s}", "do", "node.list"), &answer);
 
-	p->has_daemon = r == 0;
-	json_array_foreach(json_object_get(answer, "nodes"), k, node)
+	p->has_daemon = !cli_ask_list(h, ASK_MS, "node.list", "nodes", &nodes);
+	json_array_foreach(nodes, k, node)
 		for (size_t i = 1; i < p->nr_nodes; i++) {
 			struct top_node *n = &p->nodes[i];
 

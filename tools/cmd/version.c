@@ -21,8 +21,8 @@ int cmd_version(int argc, char **argv)
 	if (h)
 		hcnl_node_get(h, &node);
 	if (cli_ask(h, json_pack("{s:s}", "do", "status"), &answer) == 0)
-		daemon = json_string_value(json_object_get(answer, "daemon_version")) ? :
-			 json_string_value(json_object_get(answer, "version")) ? : "unknown";
+		daemon = json_string_value(json_object_get(json_object_get(answer, "node"),
+							   "daemon_version")) ? : "unknown";
 	if (cli.json)
 		return cli_json(json_pack("{s:s s:s? s:s?}", "program", HC_VERSION, "module",
 					  h ? node.version : NULL, "daemon", daemon));

@@ -2,6 +2,8 @@
 /* Why the module is not there, as one sentence, and the way out. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/utsname.h>
@@ -24,21 +26,28 @@ static bool has_secure_boot(void)
 	return on;
 }
 
-/* Is a built module where modprobe looks? DKMS puts it under updates/dkms. */
+/* Does modprobe know the module? "updates/dkms/hyperchain.ko.xz: ..." in what depmod wrote. */
 static bool is_installed(const char *release)
 {
-	static const char *const places[] = { "updates/dkms", "updates", "extra", "kernel/extra" };
-	static const char *const ends[] = { "", ".xz", ".zst", ".gz" };
-	char path[512];
+	char path[512], *line = NULL;
+	bool found = false;
+	size_t room = 0;
+	FILE *f;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++) {
-			snprintf(path, sizeof(path), "/lib/modules/%s/%s/hyperchain.ko%s", release,
-				 places[i], ends[k]);
-			if (!access(path, F_OK))
-				return true;
-		}
-	return false;
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", release);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && getline(&line, &room, f) > 0) {
+		const char *name;
+
+		line[strcspn(line, ":")] = 0;
+		name = strrchr(line, '/');
+		found = !strncmp(name ? name + 1 : line, "hyperchain.ko", strlen("hyperchain.ko"));
+	}
+	free(line);
+	fclose(f);
+	return found;
 }
 
 void hcnl_missing_reason(char *buf, size_t len)

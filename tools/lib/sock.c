@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Handles: the socket, finding the family, one call and its answer, extack. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -206,9 +207,14 @@ int hcnl_explain(struct hcnl *h, const struct nlmsghdr *nlh, const struct nlmsgh
 		text = plain(err) ? : strerror(-err);
 		text_len = strlen(text);
 	}
+	/* The kernel's own style is "no peer has this id": made a sentence of. */
+	text_len -= text[text_len - 1] == '.';
 	if (name)
-		return hcnl_fail(h, err, "%.*s (%s%s)", text_len, text, missing, name);
-	return hcnl_fail(h, err, "%.*s", text_len, text);
+		hcnl_fail(h, err, "%.*s (%s%s).", text_len, text, missing, name);
+	else
+		hcnl_fail(h, err, "%.*s.", text_len, text);
+	h->error[0] = toupper((unsigned char)h->error[0]);
+	return err;
 }
 
 void hcnl_keep(struct hcnl *h, const struct nlmsghdr *nlh)
