@@ -674,14 +674,17 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 
 	if (!conn)
 		return ERR_PTR(-ENOMEM);
+	/* The peer knows it before the first byte can come in: the hello may be waiting. */
+	kref_get(&conn->kref);		/* the peer's, until fail_work */
+	hc_peer_conn_set(peer, idx, conn);
 	err = conn->ops->start(conn, fd, extack);
 	if (err) {
+		hc_peer_conn_set(peer, idx, NULL);
 		conn->state = HC_CONN_DEAD;
+		hc_conn_put(conn);
 		hc_conn_put(conn);
 		return ERR_PTR(err);
 	}
-	kref_get(&conn->kref);		/* the peer's, until fail_work */
-	hc_peer_conn_set(peer, conn);
 	hello_send(conn);		/* on failure the connection is dead, the waiter sees it */
 	queue_delayed_work(hc_ctl_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
 	return conn;

@@ -179,10 +179,10 @@ void hc_peer_fence(struct hc_peer *peer, u64 min_epoch)
 
 /* ---- connections ---- */
 
-void hc_peer_conn_set(struct hc_peer *peer, struct hc_conn *conn)
+void hc_peer_conn_set(struct hc_peer *peer, u16 idx, struct hc_conn *conn)
 {
 	mutex_lock(&peer->node->lock);
-	rcu_assign_pointer(peer->conns[conn->idx], conn);
+	rcu_assign_pointer(peer->conns[idx], conn);
 	mutex_unlock(&peer->node->lock);
 }
 

@@ -106,7 +106,7 @@ void hc_peer_targets(struct hc_peer *peer);
 void hc_peer_hello_make(struct hc_peer *peer, u16 conn, struct hcw_hello *ret);
 enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn,
 				    const struct hcw_hello *h, struct hc_hello_result *ret);
-void hc_peer_conn_set(struct hc_peer *peer, struct hc_conn *conn);
+void hc_peer_conn_set(struct hc_peer *peer, u16 idx, struct hc_conn *conn);	/* NULL clears */
 void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn);
 void hc_peer_conn_down(struct hc_peer *peer, struct hc_conn *conn);
 void hc_peer_ping(struct hc_peer *peer, const struct hc_msg *answer, s64 us);
