@@ -8,7 +8,10 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-static const cap_value_t kept[] = { CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_IPC_LOCK };
+/* CAP_DAC_READ_SEARCH: cgroup ids are turned into paths by open_by_handle_at(2). */
+static const cap_value_t kept[] = {
+	CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_DAC_READ_SEARCH,
+};
 
 static bool is_kept(cap_value_t cap)
 {

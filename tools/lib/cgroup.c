@@ -181,12 +181,17 @@ static int bound_tops(struct hcnl *h, json_t *ret_tops)
 		for (size_t k = 0; k < envs[i].nr_cgroups; k++) {
 			char path[PATH_MAX], top[NAME_MAX + 1];
 
-			if (!hcnl_cgroup_path(envs[i].cgroups[k], path, sizeof(path)) &&
-			    !top_of(path, top, sizeof(top)))
+			r = hcnl_cgroup_path(envs[i].cgroups[k], path, sizeof(path));
+			if (!r && !top_of(path, top, sizeof(top)))
 				json_object_set_new(ret_tops, top, json_true());
+			/* A cgroup may be gone; but one that can't be named must not be shut out. */
+			if (r < 0 && r != -ENOENT && r != -ESTALE)
+				goto out;
+			r = 0;
 		}
+out:
 	free(envs);
-	return 0;
+	return r;
 }
 
 int hcnl_swapmax_close(struct hcnl *h)
