@@ -12,6 +12,7 @@
 #define MAGENTA		35
 #define CYAN		36
 #define LABEL_COLS	18
+#define TEXT_COLS	52	/* behind the bar */
 #define BAR_MIN		10
 #define BAR_MAX		50
 
@@ -71,6 +72,8 @@ static void put(struct pen *pen, int color, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	text_clean(text, clean, sizeof(clean));
+	if (pen->cols >= pen->style->cols || !clean[0])
+		return;
 	color_on(pen, color);
 	while (*p && pen->cols < pen->style->cols) {
 		size_t len = 1;
@@ -135,10 +138,12 @@ static void bar(struct pen *pen, int width, uint64_t total, const struct part *p
 		if (cols > left)
 			cols = left;
 		left -= cols;
-		color_on(pen, parts[i].color);
-		while (cols-- > 0)
+		if (cols)
+			color_on(pen, parts[i].color);
+		for (int k = 0; k < cols; k++)
 			put(pen, 0, "%s", pen->style->utf8 ? parts[i].utf8 : parts[i].ascii);
-		color_off(pen, parts[i].color);
+		if (cols)
+			color_off(pen, parts[i].color);
 	}
 	while (left-- > 0)
 		put(pen, 0, "%s", pen->style->utf8 ? "·" : ".");
@@ -147,7 +152,7 @@ static void bar(struct pen *pen, int width, uint64_t total, const struct part *p
 
 static int bar_width(const struct top_style *style)
 {
-	int cols = style->cols - LABEL_COLS - 44;
+	int cols = style->cols - LABEL_COLS - TEXT_COLS;
 
 	return cols < BAR_MIN ? BAR_MIN : cols > BAR_MAX ? BAR_MAX : cols;
 }

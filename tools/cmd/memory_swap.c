@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "cmd.h"
+#include "dmcrypt.h"
 #include "format.h"
 #include "signature.h"
 #include "swap.h"
@@ -217,6 +218,8 @@ static int swap_on(int argc, char **argv)
 	hcnl_swap_state(&is_on, NULL);
 	if (is_on)
 		return cli_fail("%s is in use as swap already.", HCNL_SWAP_DEV);
+	if (a.on.backing && a.on.encrypt)
+		hcnl_dmcrypt_prepare();
 	r = by_daemon(h, on_request(&a));
 	if (r == -ENOTCONN)
 		r = on_here(h, &a);

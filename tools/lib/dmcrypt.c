@@ -2,6 +2,7 @@
 /* dm-crypt by ioctl: create, load one table line, resume; and remove. */
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "dmcrypt.h"
 
@@ -34,16 +36,26 @@ static void dm_fill(struct dm_ioctl *dm, size_t size, const char *name)
 	snprintf(dm->name, sizeof(dm->name), "%s", name);
 }
 
+void hcnl_dmcrypt_prepare(void)
+{
+	static char name[] = "modprobe", quiet[] = "-q", module[] = "dm-crypt";
+	char *argv[] = { name, quiet, module, NULL };
+	pid_t pid;
+
+	/* Where udev made the node beforehand, opening it loads the module. */
+	if (!access(CONTROL, F_OK))
+		return;
+	if (!posix_spawn(&pid, "/sbin/modprobe", NULL, NULL, argv, environ))
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
 static int control_open(void)
 {
-	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+	int fd;
 
-	if (fd >= 0)
-		return fd;
-	/* Opening it would load the module; without udev the node itself is missing. */
-	mkdir("/dev/mapper", 0755);
-	if (mknod(CONTROL, S_IFCHR | 0600, makedev(10, 236)) == 0)
-		fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+	hcnl_dmcrypt_prepare();
+	fd = open(CONTROL, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -ENXIO : fd;
 }
 

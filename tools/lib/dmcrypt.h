@@ -11,6 +11,14 @@
 #include <stddef.h>
 
 /**
+ * hcnl_dmcrypt_prepare - have device-mapper and dm-crypt loaded, as far as we may
+ *
+ * Needs CAP_SYS_MODULE, which the daemon has given up: the command line calls it
+ * before it asks the daemon. Blocks for as long as modprobe(8) takes.
+ */
+void hcnl_dmcrypt_prepare(void);
+
+/**
  * hcnl_dmcrypt_open - map block device @dev as @name
  * @ret_path: gets /dev/dm-N
  *

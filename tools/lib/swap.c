@@ -345,7 +345,7 @@ int hcnl_swap_off(struct hcnl *h, const struct hcnl_swap_report *report,
 		r = swap_off_watched(report, used);
 		if (r == -ENOMEM)
 			return fail(error, r,
-				    "This machine has too little free memory for the %llu MiB that are lent to it: stop a program or move an environment first; the swap disk stays on.",
+				    "There is too little free memory for the %llu MiB that are lent to this node, in this machine or within the memory.max of an environment's cgroup: stop a program or raise the limit first; the swap disk stays on.",
 				    (unsigned long long)used >> 20);
 		if (r < 0)
 			return fail(error, r, "swapoff of %s failed: %s; it stays on.", HCNL_SWAP_DEV,
