@@ -44,6 +44,7 @@ all: deps-told userspace modules ## build all: module for both kernels, tools, d
 
 -include tools/module.mk
 -include daemon/module.mk
+-include tests/vm/programs/module.mk
 
 userspace: $(ALL) ## build the tools and the daemon only
 
