@@ -184,7 +184,7 @@ static int bound_tops(struct hcnl *h, json_t *ret_tops)
 			r = hcnl_cgroup_path(envs[i].cgroups[k], path, sizeof(path));
 			if (!r && !top_of(path, top, sizeof(top)))
 				json_object_set_new(ret_tops, top, json_true());
-			/* It may be gone; but one that exists and has no name must not be shut out. */
+			/* It may be gone; one that exists but has no name must not be shut out. */
 			if (r < 0 && r != -ENOENT && r != -ESTALE)
 				goto out;
 			r = 0;
