@@ -3,10 +3,13 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import tempfile
 import time
 
 from labkit import CommandFailed, GuestDied, Lab, LabError, Timeout
+from labkit import paths
 from labkit.vmtest import vmtest
 
 CI = ("ci",)
@@ -22,7 +25,7 @@ def expect(kind: type[Exception], function, *arguments, **keywords) -> Exception
     raise AssertionError(f"{kind.__name__} was not raised")
 
 
-@vmtest(nodes=3, mem_of={2: 256}, tags=CI, timeout=60)
+@vmtest(nodes=3, mem_of={2: 256}, tags=CI, timeout=180)
 def test_clones_are_machines_of_their_own(lab, kernel):
     facts = [node.output("hostname; cat /etc/machine-id /sys/class/net/eth0/address; "
                          "head -c 16 /dev/urandom | od -An -tx1; ssh-keygen -q -t ed25519 -N '' -f k; cat k.pub")
@@ -99,7 +102,7 @@ def test_push_and_pull_keep_content_and_mode(lab):
         assert not os.path.exists(path + ".none")
 
 
-@vmtest(nodes=1, mem=256, tags=CI, timeout=90)
+@vmtest(nodes=1, mem=256, tags=CI, timeout=180)
 def test_agent_answers_while_memory_is_short(lab):
     node = lab.node(1)
     node.run("mkswap /dev/vdb && swapon /dev/vdb && mkdir /sys/fs/cgroup/hog")
@@ -112,7 +115,7 @@ def test_agent_answers_while_memory_is_short(lab):
     hog.kill()
 
 
-@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=90)
+@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=180)
 def test_cut_and_heal(lab):
     n1, n2 = lab.nodes
     reach = "ping -c 1 -W 2 n2"
@@ -125,7 +128,7 @@ def test_cut_and_heal(lab):
         n1.wait_for(reach)
 
 
-@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=90)
+@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=180)
 def test_slow_and_fast(lab):
     n1 = lab.node(1)
     rtt_ms = "ping -c 5 -i 0.2 -W 5 n2 | sed -n 's|.*= [^/]*/\\([^./]*\\).*|\\1|p'"
@@ -138,7 +141,7 @@ def test_slow_and_fast(lab):
     assert int(n1.output(rtt_ms)) < 150
 
 
-@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=90)
+@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=180)
 def test_freeze_and_thaw(lab):
     n1, n2 = lab.nodes
     for stop_clock in (False, True):
@@ -151,7 +154,7 @@ def test_freeze_and_thaw(lab):
         n1.wait_for("ping -c 1 -W 2 n2")
 
 
-@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=90)
+@vmtest(nodes=2, tags=CI, kernels=ONE_KERNEL, share=True, timeout=180)
 def test_killed_machine_comes_back_fresh(lab):
     n1, n2 = lab.nodes
     n2.run("echo kept | dd of=/dev/vdb bs=512 conv=sync,fsync 2>/dev/null; touch /gone")
@@ -166,7 +169,7 @@ def test_killed_machine_comes_back_fresh(lab):
     n1.wait_for("ping -c 1 -W 2 n2")
 
 
-@vmtest(nodes=1, tags=CI, timeout=60)
+@vmtest(nodes=1, tags=CI, timeout=180)
 def test_panic_is_found_and_shown(lab):
     node = lab.node(1)
     error = expect(GuestDied, node.run, "echo c >/proc/sysrq-trigger")
@@ -177,7 +180,7 @@ def test_panic_is_found_and_shown(lab):
     lab.check()
 
 
-@vmtest(nodes=1, tags=CI, kernels=ONE_KERNEL, timeout=60)
+@vmtest(nodes=1, tags=CI, kernels=ONE_KERNEL, timeout=180)
 def test_splat_of_a_living_kernel_is_found(lab):
     node = lab.node(1)
     node.run("echo '<4>WARNING: CPU: 0 PID: 1 at mm/made_up.c:1 test' >/dev/kmsg; echo all is well >/dev/kmsg")
@@ -187,7 +190,7 @@ def test_splat_of_a_living_kernel_is_found(lab):
     lab.check()
 
 
-@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=60)
+@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=180)
 def test_lab_ends_by_itself(kernel):
     lab = Lab(1, kernel=kernel, life=3).up()
     pids = [lab.keeper_pid, lab.status()["nodes"][0]["pid"]]
@@ -198,7 +201,7 @@ def test_lab_ends_by_itself(kernel):
     assert not lab.directory.exists()
 
 
-@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=60)
+@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=180)
 def test_guests_die_with_their_keeper(kernel):
     lab = Lab(1, kernel=kernel, life=60).up()
     guest = lab.status()["nodes"][0]["pid"]
@@ -206,3 +209,63 @@ def test_guests_die_with_their_keeper(kernel):
     lab.wait_for(lambda: not os.path.exists(f"/proc/{guest}"), 10, "end of the guest")
     lab.down()
     assert not lab.directory.exists()
+
+
+RUNNER_CASES = """
+import os
+from labkit.vmtest import Skip, vmtest
+
+@vmtest(nodes=0, tags=("ci",))
+def test_passes(kernel):
+    assert kernel == "6.1"
+
+@vmtest(nodes=0, tags=("ci",))
+def test_fails(kernel):
+    assert kernel == "none", "a reason"
+
+@vmtest(nodes=0, tags=("ci",), timeout=1)
+def test_hangs():
+    while True:
+        pass
+
+@vmtest(nodes=0, tags=("ci",))
+def test_vanishes():
+    os._exit(0)
+
+@vmtest(nodes=0, tags=("ci",))
+def test_skips():
+    raise Skip("no reason")
+
+@vmtest(nodes=1, tags=("ci",), share=True)
+def test_panics(lab):
+    lab.node(1).run("echo c >/proc/sysrq-trigger", check=False)
+
+@vmtest(nodes=1, tags=("ci",), share=True)
+def test_gets_a_new_lab(lab):
+    lab.node(1).run("true")
+
+@vmtest(nodes=0, tags=("soak",))
+def test_is_for_the_night():
+    raise AssertionError
+"""
+
+
+@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=180)
+def test_runner_sees_every_way_to_fail(kernel):
+    with tempfile.TemporaryDirectory() as here:
+        file = os.path.join(here, "test_cases.py")
+        with open(file, "w") as f:
+            f.write(RUNNER_CASES)
+        done = subprocess.run([sys.executable, paths.VM_DIR / "run", "--kernel", kernel, file],
+                              capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    lines = done.stdout.splitlines()
+    verdicts = {line.split()[1].partition(".")[2]: line.split()[0]
+                for line in lines if line[:4] in ("ok  ", "FAIL", "skip")}
+    assert verdicts == {
+        "test_passes": "ok", "test_fails": "FAIL", "test_hangs": "FAIL", "test_vanishes": "FAIL",
+        "test_skips": "skip", "test_panics": "FAIL", "test_gets_a_new_lab": "ok"}, verdicts
+    assert lines[-1] == "2 passed, 4 failed, 1 skipped"
+    assert done.returncode == 1
+    for text in ("a reason", "the test's time was over here", "ended without a verdict", "sysrq triggered crash"):
+        assert text in done.stdout, text

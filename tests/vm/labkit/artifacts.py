@@ -41,8 +41,9 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def ensure(path: Path, what: str, build: Callable[[Path], None]) -> Path:
-    """@path, after @build(temporary path) has made it if it was missing.
+def ensure(path: Path, what: str | None, build: Callable[[Path], None]) -> Path:
+    """@path, after @build(temporary path) has made it if it was missing; @what
+    tells people why they wait.
 
     A build that fails or is killed leaves no half-made result behind under
     the final name.
@@ -55,7 +56,8 @@ def ensure(path: Path, what: str, build: Callable[[Path], None]) -> Path:
             return path
         temporary = path.with_name(f".tmp-{path.name}")
         remove(temporary)
-        say(what)
+        if what:
+            say(what)
         try:
             build(temporary)
             temporary.rename(path)

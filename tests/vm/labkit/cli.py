@@ -40,13 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab", description="Virtual machines with stock Debian kernels on a private network: "
         "n1, n2, ... at 10.77.0.1, 10.77.0.2, ... Everything ends by itself.",
-        epilog="Several labs may be up at once: name them with --name. "
+        epilog="Several labs may be up at once: name them with --name or HC_LAB_NAME. "
         "HC_LAB_CACHE moves the cache, HC_LAB_ACCEL (kvm, tcg) and HC_LAB_NET (tap, mcast) decide without a probe.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, run, text, add in VERBS:
         verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name not in ("list", "doctor", "kernels"):
-            verb.add_argument("--name", default="lab", help="which lab (default: %(default)s)")
+            verb.add_argument("--name", default=os.environ.get("HC_LAB_NAME", "lab"), help="which lab (default: %(default)s)")
         add(verb)
         verb.set_defaults(run=run)
     return parser
@@ -127,6 +127,13 @@ def _add_kernels(verb: argparse.ArgumentParser) -> None:
 
 def _add_net(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="such as: ssh -i KEY root@10.77.0.1")
+
+
+def _add_ssh(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-p", "--port", type=int, default=22, help="a container's door, for example (default: %(default)s)")
+    verb.add_argument("-l", "--login", default="root", help="as whom (default: %(default)s)")
+    _add_node(verb)
+    verb.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="none: a login shell")
 
 
 def _add_nothing(verb: argparse.ArgumentParser) -> None:
@@ -269,14 +276,23 @@ def run_check(arguments: Arguments) -> None:
 
 
 def run_net(arguments: Arguments) -> int:
-    lab = Lab.attach(arguments.name)
+    return _run_in_network(Lab.attach(arguments.name), arguments.command or ["ip", "-br", "addr"])
+
+
+def run_ssh(arguments: Arguments) -> int:
+    node = _node(arguments)
+    if arguments.port == 22:
+        node.run("pgrep -x sshd >/dev/null || /usr/sbin/sshd")
+    return _run_in_network(node.lab, node.ssh_argv(arguments.login, arguments.port) + arguments.command)
+
+
+def _run_in_network(lab: Lab, argv: list[str]) -> int:
     if lab.status()["net"] != "tap":
         raise LabError("this host has no taps or bridges, so it has no place in the lab's network itself")
-    command = arguments.command or ["ip", "-br", "addr"]
     try:
-        return lab.run_in_network(command).returncode
+        return lab.run_in_network(argv).returncode
     except FileNotFoundError:
-        raise LabError(f"this host has no command {command[0]!r}") from None
+        raise LabError(f"this host has no command {argv[0]!r}") from None
 
 
 def run_list(arguments: Arguments) -> None:
@@ -345,6 +361,7 @@ VERBS: tuple[tuple[str, Callable[[Arguments], int | None], str, Callable], ...] 
     ("slow", run_slow, "delay, lose or throttle what a guest sends", _add_slow),
     ("fast", run_fast, "undo slow", _add_node),
     ("check", run_check, "fail if a guest died by itself or its kernel complained", _add_nothing),
+    ("ssh", run_ssh, "log in to a guest, or to what listens on its other ports, from this host", _add_ssh),
     ("net", run_net, "run a command of this host inside the lab's network", _add_net),
     ("kernels", run_kernels, "the stock kernels: series, release, image, headers", _add_kernels),
     ("doctor", run_doctor, "what this machine lacks to run a lab", _add_nothing),

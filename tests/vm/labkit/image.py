@@ -70,7 +70,7 @@ def ensure(series: str) -> Image:
                               f"building the guests' initramfs for {kernel.release}",
                               lambda path: _build_initrd(kernel, path))
     for pattern in ("base-*.squashfs", f"kit-{kernel.release}-*", f"initrd-{kernel.release}-*"):
-        artifacts.prune(pattern, keep=4)
+        artifacts.prune(pattern, keep=6)
     return Image(kernel, base, kit, initrd)
 
 

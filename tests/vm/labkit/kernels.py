@@ -95,14 +95,24 @@ def find(series: str) -> Kernel:
     if series not in META_PACKAGES:
         return _find_own(series)
     meta = META_PACKAGES[series]
+    # Asking apt takes a second or two: the answer holds until its lists change.
+    lists = sorted((path.name, path.stat().st_mtime_ns) for path in Path("/var/lib/apt/lists").glob("*Packages*"))
+    known = artifacts.ensure(paths.CACHE_DIR / f"newest-{series}-{artifacts.digest(meta, lists)}", None,
+                             lambda path: path.write_text(_ask_apt(series, meta)))
+    artifacts.prune(f"newest-{series}-*", keep=2)
+    release = known.read_text()
+    return Kernel(series, release, paths.CACHE_DIR / f"kernel-{release}")
+
+
+def _ask_apt(series: str, meta: str) -> str:
     text = artifacts.run(["apt-cache", "depends", meta], f"ask apt for {meta}",
                          env={**os.environ, "LC_ALL": "C"})
     found = re.search(r"Depends: linux-image-(\S+)", text)
     if found and found[1].startswith(series + "."):
-        return Kernel(series, found[1], paths.CACHE_DIR / f"kernel-{found[1]}")
+        return found[1]
     cached = sorted(paths.CACHE_DIR.glob(f"kernel-{series}.*"))
     if cached:
-        return Kernel(series, cached[-1].name.removeprefix("kernel-"), cached[-1])
+        return cached[-1].name.removeprefix("kernel-")
     raise LabError(f"apt knows no kernel {series} ({meta}): run apt-get update on a Debian 12 machine")
 
 

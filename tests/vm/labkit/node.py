@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Sequence
 
-from . import net, paths, proto, splat
+from . import image, net, paths, proto, splat
 from .client import Command
 from .errors import CommandFailed, GuestDied, LabError, Timeout
 
@@ -155,6 +155,12 @@ class Node:
                 raise Timeout(self.name, to_text(command), result.status, result.stdout, result.stderr,
                               f"did not succeed within {timeout:.0f} s")
             time.sleep(interval)
+
+    def ssh_argv(self, login: str = "root", port: int = 22) -> list[str]:
+        """The start of an ssh command line; for Lab.run_in_network(), or for
+        another guest, which knows the same key as its own."""
+        return ["ssh", "-i", str(image.ssh_key()), "-p", str(port), "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", f"{login}@{self.ip}"]
 
     # ---------------------------------------------------------------- files
 

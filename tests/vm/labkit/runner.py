@@ -90,10 +90,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 # ------------------------------------------------------------------ discovery
 
 def _discover(arguments: argparse.Namespace) -> Iterator[Spec]:
-    sys.path.insert(0, str(paths.VM_DIR))
-    names = [Path(name).stem for name in arguments.files] or \
-        sorted(path.stem for path in paths.VM_DIR.glob("test_*.py"))
-    for name in names:
+    files = [Path(name) for name in arguments.files] or sorted(paths.VM_DIR.glob("test_*.py"))
+    for file in files:
+        name, place = file.stem, str(file.resolve().parent)
+        if place not in sys.path:
+            sys.path.insert(0, place)
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -128,7 +129,7 @@ def _kernels_for(spec: Spec, wanted: str | None) -> tuple[str, ...]:
 def _prepare(jobs: list[Job]) -> None:
     """Make all saved states first, so that no test pays for them."""
     wanted = {repr(node): node for job in jobs for spec in job.specs
-              for node in child.lab_for(spec, job.kernel, "prepare").specs() if spec.nodes}
+              for node in child.lab_for(spec, job.kernel, "prepare").specs()}
     if wanted:
         prepare(list(wanted.values()))
 
@@ -157,11 +158,32 @@ def _run_child(job: Job, count: Count, is_verbose: bool) -> int:
             child.run(job.kernel, job.specs, name, report_write, None if is_verbose else output.fileno())
         os.close(report_write)
         try:
-            with os.fdopen(report_read) as reports:
-                return _follow(job, name, reports, output, count)
+            return _follow(job, name, _Reports(report_read), output, count)
         finally:
+            os.close(report_read)
             _end_child(pid)
             Lab(1, name=name).down()
+
+
+class _Reports:
+    """Lines from a pipe, each waited for with a limit."""
+
+    def __init__(self, fd: int):
+        self._fd, self._data = fd, b""
+
+    def next_line(self, timeout: float) -> bytes | None:
+        """b"" when the child has ended, None when the time is over."""
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self._data:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+                return None
+            data = os.read(self._fd, 65536)
+            if not data:
+                return b""
+            self._data += data
+        line, _, self._data = self._data.partition(b"\n")
+        return line
 
 
 def _end_child(pid: int) -> None:
@@ -170,18 +192,17 @@ def _end_child(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def _follow(job: Job, name: str, reports: IO[str], output: IO[bytes], count: Count) -> int:
+def _follow(job: Job, name: str, reports: _Reports, output: IO[bytes], count: Count) -> int:
     done = 0
     for spec in job.specs:
         started = time.monotonic()
         limit = START_ALLOWANCE_S + spec.timeout + child.GRACE_S
-        readable, _, _ = select.select([reports], [], [], limit)
-        line = reports.readline() if readable else ""
+        line = reports.next_line(limit)
         seconds = time.monotonic() - started
         if line:
             verdict = json.loads(line)
         else:
-            why = "its process ended without a verdict" if readable else f"it hung for {limit:.0f} s and was killed"
+            why = f"it hung for {limit:.0f} s and was killed" if line is None else "its process ended without a verdict"
             verdict = {"verdict": "failed", "text": why}
         _show(spec, job.kernel, verdict, seconds, count)
         if verdict["verdict"] == "failed":
@@ -189,9 +210,7 @@ def _follow(job: Job, name: str, reports: IO[str], output: IO[bytes], count: Cou
         output.seek(0)
         output.truncate()
         done += 1
-        if not line:
-            return done
-        # The lab of a failed test stays until its logs are read.
+        # A child stops at its first failure.
         if verdict["verdict"] == "failed":
             return done
     return done
@@ -208,12 +227,12 @@ def _show(spec: Spec, kernel: str, verdict: dict, seconds: float, count: Count) 
 def _show_failure(spec: Spec, kernel: str, name: str, verdict: dict, output: IO[bytes]) -> None:
     output.seek(0)
     said = output.read().decode(errors="replace").strip()
-    print(_indent(verdict["text"]))
+    print(_indent(verdict["text"]), flush=True)
     if said:
         print(_indent("--- the test printed\n" + said[-4000:]))
     for node in sorted(paths.run_dir(name).glob("n*/console.log")):
         tail = splat.tail(node, CONSOLE_LINES)
-        if tail:
+        if tail and tail.splitlines()[-1] not in verdict["text"]:
             print(_indent(f"--- console of {node.parent.name} ends with\n{tail}"))
     kept = LOG_DIR / f"{spec.name}-{kernel}"
     if _keep_logs(name, kept):

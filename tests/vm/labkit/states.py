@@ -39,6 +39,8 @@ async def save_template(machine: Machine, path: Path) -> None:
     try:
         await guest.boot(path / "ram")
         # Everything a first command touches is then in every clone's cache.
+        if machine.init == "systemd":
+            await guest.run(["systemctl", "is-system-running", "--wait"], timeout=240)
         await guest.run(["sh", "-c", WARM_UP], timeout=120)
         await guest.save(path / "state")
         while guest.process:
