@@ -38,8 +38,8 @@ static void dm_fill(struct dm_ioctl *dm, size_t size, const char *name)
 
 void hcnl_dmcrypt_prepare(void)
 {
-	static char name[] = "modprobe", quiet[] = "-q", module[] = "dm-crypt";
-	char *argv[] = { name, quiet, module, NULL };
+	char name[] = "modprobe", quiet[] = "-q", module[] = "dm-crypt";
+	char *argv[4] = { name, quiet, module, NULL };
 	pid_t pid;
 
 	/* Where udev made the node beforehand, opening it loads the module. */
