@@ -111,11 +111,49 @@ static const struct hcd_chan_ops pending_ops = {
 	.closed = pending_closed,
 };
 
+/* Does @fd come from where a peer lives? */
+static bool is_peer_address(struct hcd_cluster *cluster, int fd)
+{
+	struct sockaddr_storage from = { 0 }, want;
+	socklen_t len = sizeof(from);
+	const void *a, *b;
+
+	if (getpeername(fd, (struct sockaddr *)&from, &len) < 0)
+		return false;
+	for (size_t i = 0; i < cluster->nr_peers; i++) {
+		hcd_address_make(cluster->peers[i]->config.address, 0, &want);
+		if (want.ss_family != from.ss_family)
+			continue;
+		a = from.ss_family == AF_INET ?
+			    (void *)&((struct sockaddr_in *)&from)->sin_addr :
+			    (void *)&((struct sockaddr_in6 *)&from)->sin6_addr;
+		b = want.ss_family == AF_INET ?
+			    (void *)&((struct sockaddr_in *)&want)->sin_addr :
+			    (void *)&((struct sockaddr_in6 *)&want)->sin6_addr;
+		if (memcmp(a, b, from.ss_family == AF_INET ? 4 : 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A flood of strangers must not keep a peer out. */
+static void drop_oldest(struct hcd_cluster *cluster)
+{
+	struct hcd_pending *p = cluster->pending;
+
+	while (p->next)
+		p = p->next;
+	hcd_chan_close(p->chan);
+	forget(p);
+}
+
 static void take_in(struct hcd_cluster *cluster, int fd)
 {
 	struct hcd_pending *p;
 	int r;
 
+	if (cluster->nr_pending >= PENDING_MAX && is_peer_address(cluster, fd))
+		drop_oldest(cluster);
 	if (cluster->nr_pending >= PENDING_MAX) {
 		if (hcd_log_allow(&cluster->refused_limit, uv_now(cluster->loop)))
 			hcd_warn("A connection was closed at once: %u others have not proved their key yet.",

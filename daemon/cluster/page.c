@@ -41,9 +41,12 @@ static void add_done(struct hcd_job *job)
 	struct add_job *a = (struct add_job *)job;
 	struct hcd_cluster *cluster = a->cluster;
 	struct hcd_peer *peer = hcd_cluster_peer(cluster, a->id);
+	size_t len = strlen(job->error);
 	bool counts = peer && a->serial && a->serial == peer->page_serial;
 
 	cluster->nr_adding--;
+	if (len && job->error[len - 1] == '.')	/* it becomes a piece of a sentence */
+		job->error[len - 1] = '\0';
 	if (job->result == 0) {
 		if (peer)
 			peer->page_error[0] = '\0';

@@ -80,6 +80,7 @@ static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 {
 	Hcp__Status *msg = hcp__status__unpack(NULL, frame->len, frame->payload);
 	struct hcd_status *st = &peer->status;
+	char unnamed[HC_NAME_LEN + 1];
 
 	if (!msg)
 		return;
@@ -102,6 +103,10 @@ static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 	TAKE(pool_has_pressure);
 #undef TAKE
 	hcp__status__free_unpacked(msg, NULL);
+	/* Nobody here gave it a name: it has one of its own. */
+	snprintf(unnamed, sizeof(unnamed), "node%u", peer->config.id);
+	if (strcmp(peer->config.name, unnamed) == 0 && hcd_text_is_name(st->name))
+		snprintf(peer->config.name, sizeof(peer->config.name), "%s", st->name);
 	peer->has_status = true;
 	peer->status_ms = uv_now(peer->cluster->loop);
 	peer->status_s = (uint64_t)time(NULL);

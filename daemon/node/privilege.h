@@ -6,10 +6,10 @@
 #include "daemon/node/config.h"
 
 /**
- * hcd_privilege_drop - keep three capabilities, for this process and what it starts
+ * hcd_privilege_drop - keep four capabilities, for this process and what it starts
  *
  * CAP_SYS_ADMIN (module, swapon), CAP_NET_ADMIN (module, events), CAP_IPC_LOCK
- * (mlockall). The bounding set goes down to them too. Before any thread starts:
+ * (mlockall), CAP_DAC_READ_SEARCH (cgroup ids to paths). The bounding set goes down to them too. Before any thread starts:
  * capabilities are each thread's own. Not root: nothing is dropped.
  * Return: 0 or -errno with @error.
  */

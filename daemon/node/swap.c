@@ -22,6 +22,7 @@ struct swap_job {
 	struct hcd *d;
 	struct hcd_request *req;	/* NULL: nobody waits */
 	bool is_on;
+	bool was_on;
 	struct hcnl_swap_on on;
 	char backing[HCD_PATH_LEN];
 };
@@ -47,8 +48,10 @@ static int swap_run(struct hcd_job *job, struct hcnl *h)
 	if (!h)
 		return -ENOENT;
 	r = s->is_on ? hcnl_swap_on(h, &s->on, &rep, error) : hcnl_swap_off(h, &rep, error);
-	if (r == -EALREADY && !s->req)
-		r = 0;		/* taken over from a daemon before us */
+	if (r == -EALREADY && !s->req) {
+		s->was_on = true;	/* taken over from a daemon before us */
+		r = 0;
+	}
 	if (r < 0 && error[0])
 		snprintf(job->error, sizeof(job->error), "%s", error);
 	return r;
@@ -74,7 +77,9 @@ static void swap_done(struct hcd_job *job)
 			snprintf(d->state.swap.backing, sizeof(d->state.swap.backing), "%s",
 				 s->backing);
 		}
-		hcd_info("Swap over the memory of other nodes is %s.", s->is_on ? "on" : "off");
+		if (!s->was_on)
+			hcd_info("Swap over the memory of other nodes is %s.",
+				 s->is_on ? "on" : "off");
 	} else if (!s->req) {
 		hcd_err("Swap could not be turned %s: %s", s->is_on ? "on" : "off", job->error);
 	}
