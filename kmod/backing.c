@@ -28,10 +28,15 @@ struct direct {
 	struct bio bio;			/* last: the bio_set's front pad */
 };
 
+/* The lock: hc_backing_close() frees @b as soon as it has seen 0 and had the lock. */
 static void in_flight_put(struct hc_backing *b)
 {
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->lock, flags);
 	if (atomic_dec_and_test(&b->in_flight))
 		wake_up_all(&b->idle_wq);
+	spin_unlock_irqrestore(&b->lock, flags);
 }
 
 static struct hc_ring_entry *ring_find(struct hc_backing *b, u64 block)
@@ -193,7 +198,10 @@ static int write_try(struct hc_backing *b, struct hc_backing_op *op)
 	spin_lock_irqsave(&b->lock, flags);
 	old = ring_find(b, op->block);
 	e = list_first_entry_or_null(&b->ring_free, struct hc_ring_entry, list);
-	if (e) {
+	if (old && old->is_waiting) {
+		/* Nobody reads it yet: this write takes its place. */
+		copy_highpage(old->page, op->page);
+	} else if (e) {
 		list_del(&e->list);
 		e->block = op->block;
 		e->is_stale = false;
@@ -323,6 +331,9 @@ struct hc_backing *hc_backing_open(const char *path, const char **ret_why)
 void hc_backing_close(struct hc_backing *b)
 {
 	wait_event(b->idle_wq, !atomic_read(&b->in_flight));
+	/* Whoever brought it to 0 is out of the lock, and with that done with @b. */
+	spin_lock_irq(&b->lock);
+	spin_unlock_irq(&b->lock);
 	cancel_work_sync(&b->work);
 	backing_free(b);
 }

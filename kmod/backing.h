@@ -38,9 +38,9 @@ struct hc_backing {
 	atomic_t in_flight;		/* ops and entries not ended */
 	wait_queue_head_t idle_wq;
 	atomic64_t errors;
-	void (*on_error)(struct hc_backing *b);	/* a page in the ring was not written; any context */
+	void (*on_error)(struct hc_backing *b);	/* the ring lost a page; any context */
 	unsigned long *bad;		/* bit per page: lost in the ring's write-out */
-	unsigned long *slabs;		/* bit per slab: handed out; the disk's map lock */
+	unsigned long *slabs;		/* bit per slab: handed out; node->map_lock */
 	u32 nr_slabs;
 };
 

@@ -22,9 +22,9 @@ static inline void hc_sk_no_task_frag(struct sock *sk)
 
 /* What pre_doit() of a netlink family is told of the operation. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
-typedef const struct genl_split_ops hc_pre_doit_ops;
+#define hc_pre_doit_ops const struct genl_split_ops
 #else
-typedef const struct genl_ops hc_pre_doit_ops;
+#define hc_pre_doit_ops const struct genl_ops
 #endif
 
 /* A block device opened for this module alone. */

@@ -677,8 +677,11 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 	/* The peer knows it before the first byte can come in: the hello may be waiting. */
 	kref_get(&conn->kref);		/* the peer's, until fail_work */
 	hc_peer_conn_set(peer, idx, conn);
+	/* Started first: once bytes come in, its end may be over before we go on here. */
+	queue_delayed_work(hc_ctl_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
 	err = conn->ops->start(conn, fd, extack);
 	if (err) {
+		cancel_delayed_work_sync(&conn->tick_work);
 		hc_peer_conn_set(peer, idx, NULL);
 		conn->state = HC_CONN_DEAD;
 		hc_conn_put(conn);
@@ -686,6 +689,5 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 		return ERR_PTR(err);
 	}
 	hello_send(conn);		/* on failure the connection is dead, the waiter sees it */
-	queue_delayed_work(hc_ctl_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
 	return conn;
 }

@@ -21,7 +21,7 @@
 
 /*
  * Held for reading by whoever uses the_disk in process context, for writing to
- * set or clear it. Order: node->lock, disk_sem, disk->lock.
+ * set or clear it. Order: node->lock, disk_sem, node->map_lock.
  */
 static DECLARE_RWSEM(disk_sem);
 static struct hc_disk *the_disk;
@@ -44,22 +44,17 @@ void hc_disk_put(struct hc_disk *disk)
 		up_read(&disk_sem);
 }
 
-static struct hc_disk *disk_of(struct hc_node *node)
-{
-	return the_disk && the_disk->node == node ? the_disk : NULL;
-}
-
 void hc_disk_lock(struct hc_node *node)
+	__acquires(&node->map_lock)
 {
 	down_read(&disk_sem);
-	if (disk_of(node))
-		spin_lock_irq(&the_disk->lock);
+	spin_lock_irq(&node->map_lock);
 }
 
 void hc_disk_unlock(struct hc_node *node)
+	__releases(&node->map_lock)
 {
-	if (disk_of(node))
-		spin_unlock_irq(&the_disk->lock);
+	spin_unlock_irq(&node->map_lock);
 	up_read(&disk_sem);
 }
 
@@ -107,12 +102,12 @@ void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_lo
 		if (READ_ONCE(disk->map.slabs[i].state) == HC_SLAB_FREE ||
 		    disk->map.slabs[i].target != target)
 			continue;
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		if (disk->map.slabs[i].target == target)
 			hc_map_slab_drop(&disk->map, i, &loss);
 		else
 			memset(&loss, 0, sizeof(loss));
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 		ret_loss->nr_lost += loss.nr_lost;
 		ret_loss->nr_degraded += loss.nr_degraded;
 		hc_disk_lost(disk, &loss);
@@ -131,10 +126,10 @@ void hc_disk_unquarantine(struct hc_node *node, u8 target, u8 conn)
 	for (i = 0; i < disk->map.nr_slabs && READ_ONCE(disk->map.leased[target]); i++) {
 		if (disk->map.slabs[i].target != target)
 			continue;
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		if (disk->map.slabs[i].target == target)
 			hc_map_unquarantine(&disk->map, i, conn);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
 	hc_disk_put(disk);
 }
@@ -146,10 +141,10 @@ static void recall_all(struct hc_disk *disk, u8 target)
 	for (i = 0; i < disk->map.nr_slabs; i++) {
 		if (disk->map.slabs[i].target != target)
 			continue;
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		if (disk->map.slabs[i].target == target)
 			hc_map_slab_recall(&disk->map, i);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
 }
 
@@ -165,11 +160,11 @@ void hc_disk_recall(struct hc_node *node, u8 target, u32 nr, const u32 *ids)
 	for (i = 0; i < nr; i++) {
 		u32 slab;
 
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		slab = hc_map_slab_find(&disk->map, target, le32_to_cpu((__force __le32)ids[i]));
 		if (slab != HC_SLAB_NONE)
 			hc_map_slab_recall(&disk->map, slab);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
 	hc_disk_put(disk);
 	hc_repair_kick();
@@ -189,12 +184,12 @@ void hc_disk_recall_leaving(struct hc_node *node)
 
 		if (READ_ONCE(slab->state) != HC_SLAB_LIVE)
 			continue;
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		share = slab->state == HC_SLAB_LIVE && node->envs[slab->env] ?
 			hc_menv_share(node->envs[slab->env], slab->target) : NULL;
 		if (share && share->is_leaving)
 			hc_map_slab_recall(&disk->map, i);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
 	hc_disk_put(disk);
 	hc_repair_kick();
@@ -212,9 +207,9 @@ void hc_disk_return_all(struct hc_node *node, struct hc_menv *env)
 
 		env->share[i].is_leaving = true;
 		while (more) {
-			spin_lock_irq(&disk->lock);
+			spin_lock_irq(&disk->node->map_lock);
 			more = hc_map_slab_trim(&disk->map, env, env->share[i].target, 0);
-			spin_unlock_irq(&disk->lock);
+			spin_unlock_irq(&disk->node->map_lock);
 		}
 	}
 	hc_disk_put(disk);
@@ -249,9 +244,9 @@ static void slot_free_notify(struct block_device *bdev, unsigned long offset)
 	rcu_read_lock();
 	disk = READ_ONCE(bdev->bd_disk->private_data);
 	if (disk && offset) {
-		spin_lock_irqsave(&disk->lock, flags);
+		spin_lock_irqsave(&disk->node->map_lock, flags);
 		hc_map_free(&disk->map, offset);
-		spin_unlock_irqrestore(&disk->lock, flags);
+		spin_unlock_irqrestore(&disk->node->map_lock, flags);
 		/* Slabs may be empty now; once in a while is soon enough. */
 		if (!(atomic64_inc_return(&disk->freed) & 255))
 			hc_lease_kick(disk->node);
@@ -323,7 +318,6 @@ static struct hc_disk *disk_alloc(struct hc_node *node, u64 size_bytes, bool che
 		return NULL;
 	disk->node = node;
 	disk->checksum = checksum;
-	spin_lock_init(&disk->lock);
 	disk->header = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	disk->repairer = hc_repairer_alloc();
 	disk->host_env = host_env_make(node);
@@ -378,6 +372,7 @@ static void shares_reset(struct hc_node *node)
 		m->nr_data = 0;
 		m->nr_degraded = 0;
 		m->nr_lost = 0;
+		m->nr_writing = 0;
 		for (i = 0; i < m->nr_shares; i++) {
 			struct hc_share *s = &m->share[i];
 
@@ -536,10 +531,10 @@ int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ac
 	} else {
 		the_backing = b;
 		if (the_disk) {
-			spin_lock_irq(&the_disk->lock);
+			spin_lock_irq(&the_disk->node->map_lock);
 			the_disk->backing = b;
 			the_disk->node->targets[HC_TARGET_LOCAL].is_live = true;
-			spin_unlock_irq(&the_disk->lock);
+			spin_unlock_irq(&the_disk->node->map_lock);
 		}
 	}
 	up_write(&disk_sem);

@@ -31,8 +31,7 @@ struct hc_disk {
 	struct hc_node *node;
 	struct gendisk *gd;
 	struct blk_mq_tag_set set;
-	spinlock_t lock;		/* irq-safe: map, shares of environments, backing->slabs */
-	struct hc_map map;
+	struct hc_map map;		/* node->map_lock */
 	struct hc_env *host_env;	/* writes of no environment: local only */
 	struct hc_backing *backing;	/* set before use, never while the disk is open */
 	struct page *header;		/* slot 0, the swap header: always here */
@@ -67,7 +66,7 @@ void hc_disk_put(struct hc_disk *disk);
 
 /*
  * For peers and environments; process context, no-ops where there is no disk.
- * hc_disk_lock() excludes the data path while shares are changed.
+ * hc_disk_lock() excludes the data path while shares are changed; no sleeping inside.
  */
 void hc_disk_lock(struct hc_node *node);
 void hc_disk_unlock(struct hc_node *node);

@@ -16,7 +16,7 @@ struct netlink_ext_ack;
 struct task_struct;
 
 struct hc_env {
-	struct hc_menv map;		/* placement and counts; under the disk's map lock */
+	struct hc_menv map;		/* placement and counts; node->map_lock */
 	struct hc_node *node;
 	struct list_head list;		/* node->env_list, node->lock */
 	struct rcu_head rcu;

@@ -111,7 +111,7 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 	u8 i;
 
 	memset(loss, 0, sizeof(*loss));
-	spin_lock_irqsave(&disk->lock, flags);
+	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr; i++) {
 		struct hc_loss one;
 
@@ -126,7 +126,7 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 		hc_map_read_end(&disk->map, io->slot + i);
 		io->loc[0][i] = HC_LOC_NONE;
 	}
-	spin_unlock_irqrestore(&disk->lock, flags);
+	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 }
 
 static void read_finish(struct hc_io *io)
@@ -190,7 +190,7 @@ static int read_pin(struct hc_io *io)
 
 	for (i = 0; i < io->nr; i++)
 		io->loc[0][i] = HC_LOC_NONE;
-	spin_lock_irqsave(&disk->lock, flags);
+	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr && !err; i++) {
 		err = hc_map_read_begin(&disk->map, io->slot + i, disk->node->targets,
 					&io->loc[0][i]);
@@ -218,7 +218,7 @@ static int read_pin(struct hc_io *io)
 		i += run->nr;
 		n++;
 	}
-	spin_unlock_irqrestore(&disk->lock, flags);
+	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 	io->nr_runs = n;
 	return err;
 }
@@ -274,7 +274,7 @@ static void write_undo(struct hc_io *io)
 	unsigned long flags;
 	u8 i, k;
 
-	spin_lock_irqsave(&disk->lock, flags);
+	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr_runs; i++) {
 		struct hc_run *run = &io->runs[i];
 		int conn = run->is_sent ? run->call.conn : -1;
@@ -283,7 +283,7 @@ static void write_undo(struct hc_io *io)
 			hc_map_unreserve(&disk->map, run->loc + k, conn);
 	}
 	hc_map_write_abort(&disk->map, io->slot, io->nr);
-	spin_unlock_irqrestore(&disk->lock, flags);
+	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 }
 
 static bool write_commit(struct hc_io *io)
@@ -293,7 +293,7 @@ static bool write_commit(struct hc_io *io)
 	unsigned long flags;
 	u8 i, c;
 
-	spin_lock_irqsave(&disk->lock, flags);
+	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr; i++) {
 		u32 loc[HC_COPIES];
 
@@ -305,7 +305,7 @@ static bool write_commit(struct hc_io *io)
 		stale = true;
 		hc_map_write_abort(&disk->map, io->slot + i, 1);
 	}
-	spin_unlock_irqrestore(&disk->lock, flags);
+	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 	return !stale;
 }
 
@@ -411,7 +411,7 @@ static int write_claim(struct hc_io *io)
 	io->nr_runs = 0;
 	for (c = 0; c < HC_COPIES; c++)
 		memset(io->loc[c], 0xff, sizeof(io->loc[c]));
-	spin_lock_irqsave(&disk->lock, flags);
+	spin_lock_irqsave(&disk->node->map_lock, flags);
 	err = hc_map_write_begin(&disk->map, env, io->slot, io->nr, io->zero);
 	if (err || !need)
 		goto out;
@@ -438,7 +438,7 @@ static int write_claim(struct hc_io *io)
 		hc_map_write_abort(&disk->map, io->slot, io->nr);
 	}
 out:
-	spin_unlock_irqrestore(&disk->lock, flags);
+	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 	if (hc_lease_wanted(env) || err == -EAGAIN)
 		hc_lease_kick(disk->node);
 	return err;
@@ -517,10 +517,10 @@ static blk_status_t discard(struct hc_disk *disk, struct request *rq)
 	while (slot < end) {
 		u32 stop = min(end, slot + 1024);
 
-		spin_lock_irqsave(&disk->lock, flags);
+		spin_lock_irqsave(&disk->node->map_lock, flags);
 		for (; slot < stop; slot++)
 			hc_map_free(&disk->map, slot);
-		spin_unlock_irqrestore(&disk->lock, flags);
+		spin_unlock_irqrestore(&disk->node->map_lock, flags);
 		cond_resched();
 	}
 	hc_lease_kick(disk->node);

@@ -134,14 +134,14 @@ static u32 wants_collect(struct hc_disk *disk, struct want *wants)
 
 	mutex_lock(&node->lock);
 	list_for_each_entry(env, &node->env_list, list) {
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		nr = env_scan(disk, &env->map, wants, nr);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
-	spin_lock_irq(&disk->lock);
+	spin_lock_irq(&disk->node->map_lock);
 	nr = env_scan(disk, &disk->host_env->map, wants, nr);
 	local_take_back(disk);
-	spin_unlock_irq(&disk->lock);
+	spin_unlock_irq(&disk->node->map_lock);
 	mutex_unlock(&node->lock);
 	return nr;
 }
@@ -158,7 +158,7 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u32 nr, __l
 	u32 i;
 
 	*ret_left = 0;
-	spin_lock_irq(&disk->lock);
+	spin_lock_irq(&disk->node->map_lock);
 	env = disk->node->envs[want->env];
 	for (i = 0; i < nr; i++) {
 		int err = env ? hc_map_slab_add(&disk->map, env, want->target,
@@ -169,7 +169,7 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u32 nr, __l
 		else if (err < 0)
 			ids[(*ret_left)++] = ids[i];
 	}
-	spin_unlock_irq(&disk->lock);
+	spin_unlock_irq(&disk->node->map_lock);
 	return honest;
 }
 
@@ -219,19 +219,19 @@ static void release_some(struct hc_disk *disk, struct hc_peer *peer, u32 *ids)
 	u32 i, nr;
 
 	mutex_lock(&peer->ctl_lock);
-	spin_lock_irq(&disk->lock);
+	spin_lock_irq(&disk->node->map_lock);
 	nr = hc_map_returns(&disk->map, peer->target, HCW_LEASE_MAX, ids);
-	spin_unlock_irq(&disk->lock);
+	spin_unlock_irq(&disk->node->map_lock);
 	call.msg.nr = nr;
 	for (i = 0; i < nr; i++)
 		ids[i] = (__force u32)cpu_to_le32(ids[i]);
 	/* Not answered: they stay RETURN slabs, and are offered again. */
 	if (nr && !hc_peer_call_sync(peer, &call)) {
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		for (i = 0; i < nr; i++)
 			hc_map_slab_returned(&disk->map, peer->target,
 					     le32_to_cpu((__force __le32)ids[i]));
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 	}
 	mutex_unlock(&peer->ctl_lock);
 }

@@ -8,10 +8,10 @@
 
 #define HC_VERSION "0.1.0"
 
-/* WQ_MEM_RECLAIM, all three; an item waits for items to its right only. */
+/* WQ_MEM_RECLAIM, all three; an item waits for items of a queue named below it only. */
 extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, watching, control requests */
 extern struct workqueue_struct *hc_fail_wq;	/* ends of connections */
-extern struct workqueue_struct *hc_data_wq;	/* pages: highest priority, never waits for a peer */
+extern struct workqueue_struct *hc_data_wq;	/* pages; never waits for a peer */
 
 /* Module parameters, milliseconds; see main.c. */
 extern unsigned int hc_request_timeout_ms;

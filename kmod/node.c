@@ -132,6 +132,7 @@ static int __net_init node_net_init(struct net *net)
 	INIT_LIST_HEAD(&node->env_list);
 	INIT_LIST_HEAD(&node->requests);
 	spin_lock_init(&node->ev_lock);
+	spin_lock_init(&node->map_lock);
 	INIT_DELAYED_WORK(&node->orphan_work, orphan_work_fn);
 	do {
 		get_random_bytes(&node->incarnation, sizeof(node->incarnation));

@@ -28,7 +28,12 @@ struct hc_node {
 	/* How placement sees the peers; written under lock or by one watcher, read racily. */
 	struct hc_target targets[HC_TARGETS];
 	struct hc_pool *pool;
-	struct hc_menv *envs[HC_ENVS_MAX + 1];	/* by id; with hc_disk's lock when there is one */
+	/*
+	 * irq-safe (slots are freed with interrupts off): the map of the disk, what
+	 * it keeps of environments, the backing's slabs.
+	 */
+	spinlock_t map_lock;
+	struct hc_menv *envs[HC_ENVS_MAX + 1];	/* by id; map_lock */
 	struct list_head env_list;
 	u32 daemon_portid;
 	struct delayed_work orphan_work;

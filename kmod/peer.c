@@ -2,6 +2,7 @@
 /* Peers: other nodes, as seen from here; see peer.h for their states. */
 #include <linux/jiffies.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -300,6 +301,12 @@ static int conn_replace(struct hc_peer *peer, u16 idx, struct netlink_ext_ack *e
 	struct hc_conn *old;
 
 	mutex_lock(&peer->node->lock);
+	/* peer_end() takes connect_lock after setting this: it sees our connection, or we see this. */
+	if (peer->is_gone) {
+		mutex_unlock(&peer->node->lock);
+		hc_extack(extack, "the peer is being removed");
+		return -ENOENT;
+	}
 	old = conn_locked(peer, idx);
 	if (old)
 		kref_get(&old->kref);
@@ -449,9 +456,11 @@ static struct hc_peer *peer_alloc(struct hc_node *node, u32 id, const char *name
 
 struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct hc_peer *peer;
 	u32 target;
 
+	/* The end of a connection needs this lock: no reclaim under it that may need that end. */
 	mutex_lock(&node->lock);
 	peer = find_locked(node, id);
 	if (peer) {
@@ -481,6 +490,7 @@ out_get:
 	kref_get(&peer->kref);
 out:
 	mutex_unlock(&node->lock);
+	memalloc_noio_restore(noio);
 	return peer;
 }
 

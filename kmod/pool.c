@@ -158,8 +158,9 @@ u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 
 		if (!slab)
 			break;
+		/* The end of a connection waits for this: no reclaim that may need that end. */
 		if (xa_alloc_cyclic(&pool->by_id, &slab->id, slab, xa_limit_31b, &pool->next_id,
-				    GFP_KERNEL) < 0) {
+				    GFP_NOIO) < 0) {
 			hc_lslab_put(slab);
 			break;
 		}

@@ -83,10 +83,11 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 	while (n < BATCH && *ret_stuck < BATCH && looked <= disk->map.nr_slots) {
 		struct job *job = &disk->repairer->jobs[n];
 
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		if (!disk->map.nr_needs)
 			looked = U32_MAX;
-		else if (!hc_map_repair_next(&disk->map, disk->node->targets, SCAN_STEP, &job->plan))
+		else if (!hc_map_repair_next(&disk->map, disk->node->targets, SCAN_STEP,
+					     &job->plan))
 			looked += SCAN_STEP;
 		else if (job_place(disk, job))
 			n++;
@@ -94,7 +95,7 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 			hc_map_repair_end(&disk->map, &job->plan, HC_LOC_NONE);
 			(*ret_stuck)++;
 		}
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 		if (looked == U32_MAX)
 			break;
 	}
@@ -123,9 +124,9 @@ static void batch_run(struct hc_disk *disk, u32 n, bool is_write)
 		job->run.is_write = is_write;
 		job->run.done = run_done;
 		job->run.priv = job;
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		hc_run_prepare(&job->run);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 		atomic_inc(&r->left);
 		hc_run_start(&job->run);
 	}
@@ -143,9 +144,9 @@ static bool job_check(struct hc_disk *disk, struct job *job)
 	if (!job->err || job->err == -EREMOTEIO || job->err == -EIO) {
 		if (!job->err)
 			atomic64_inc(&disk->bad_sums);
-		spin_lock_irq(&disk->lock);
+		spin_lock_irq(&disk->node->map_lock);
 		hc_map_copy_bad(&disk->map, job->plan.slot, job->plan.src, &loss);
-		spin_unlock_irq(&disk->lock);
+		spin_unlock_irq(&disk->node->map_lock);
 		hc_disk_lost(disk, &loss);
 	}
 	job->err = job->err ?: -EBADMSG;
@@ -160,11 +161,11 @@ static void job_end(struct hc_disk *disk, struct job *job)
 	/* Only a write that was cut off may still arrive. */
 	if (job->err && job->run.is_write && job->run.is_sent)
 		conn = job->run.call.conn;
-	spin_lock_irq(&disk->lock);
+	spin_lock_irq(&disk->node->map_lock);
 	err = hc_map_repair_end(&disk->map, &job->plan, loc);
 	if (job->err || err)
 		hc_map_unreserve(&disk->map, job->loc, conn);
-	spin_unlock_irq(&disk->lock);
+	spin_unlock_irq(&disk->node->map_lock);
 	if (!job->err && !err)
 		atomic64_inc(&disk->repaired);
 	trace_hc_repair(job->plan.slot, job->err ?: err);

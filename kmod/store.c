@@ -18,7 +18,7 @@ void hc_run_prepare(struct hc_run *run)
 {
 	const struct hc_slab *slab = &run->disk->map.slabs[hc_loc_slab(run->loc)];
 
-	lockdep_assert_held(&run->disk->lock);
+	lockdep_assert_held(&run->disk->node->map_lock);
 	run->target = slab->target;
 	run->slab_id = slab->id;
 	run->is_sent = false;

@@ -33,7 +33,7 @@ struct hc_run {
 	};
 };
 
-/** hc_run_prepare() - look up where @run->loc is. Under the map lock, while it is pinned or reserved */
+/** hc_run_prepare() - look up @run->loc. Under the map lock, while it is pinned or reserved */
 void hc_run_prepare(struct hc_run *run);
 
 /** hc_run_start() - do it; done() may be called before it returns. May sleep, runs in reclaim */

@@ -243,7 +243,8 @@ static int tcp_send(struct hc_conn *conn, const struct hcw_hdr *hdr, const struc
 		hc_conn_fail(conn, err == -EAGAIN ? "the peer takes no more data" :
 			     "sending failed");
 	else
-		hc_peer_bytes(conn->peer, sizeof(*hdr) + ((size_t)nr_bv << PAGE_SHIFT) + data_len, 0);
+		hc_peer_bytes(conn->peer,
+			      sizeof(*hdr) + ((size_t)nr_bv << PAGE_SHIFT) + data_len, 0);
 	return err;
 }
 

@@ -56,11 +56,13 @@
 enum hc_slot_state { HC_SLOT_EMPTY, HC_SLOT_ZERO, HC_SLOT_DATA, HC_SLOT_LOST };
 #define HC_SLOT_F_WRITING	0x01	/* a write is between begin and end */
 #define HC_SLOT_F_FREE		0x02	/* free as soon as nobody uses it */
+#define HC_SLOT_F_COUNTED	0x04	/* the write is in nr_writing of @writer */
 
 struct hc_slot {
 	u32 loc[HC_COPIES];
 	u32 sum;		/* checksum of the page */
 	u16 env;
+	u16 writer;		/* environment of the write under way */
 	u8  gen;		/* grows with each write or free */
 	u8  pins;		/* reads in flight */
 	u8  state;		/* enum hc_slot_state */
@@ -102,6 +104,7 @@ struct hc_menv {
 	u8  replicas;		/* remote copies wanted */
 	u64 quota_pages;	/* 0: no limit */
 	u64 nr_data;		/* slots that hold a page of it, lost ones not counted */
+	u64 nr_writing;		/* slots about to: writes under way count for the quota */
 	u64 nr_degraded;
 	u64 nr_lost;		/* slots LOST now */
 	u32 nr_shares;
@@ -271,6 +274,7 @@ struct hc_repair {
 	u32 replace;		/* location in a LEAVING slab, or HC_LOC_NONE */
 	u32 sum;
 	u16 env;
+	u16 writer;		/* environment of the write under way */
 	u8  gen;
 	u8  nr_have;		/* targets that hold a copy: not these again */
 	u8  have[HC_COPIES];
