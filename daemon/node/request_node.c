@@ -83,7 +83,7 @@ static json_t *node_peer(const struct hcd_peer *peer, bool is_long)
 				"address", peer->config.address, "state", peer_state(peer),
 				"self", 0, "port", (int)peer->config.port);
 
-	/* The last it said stays, with its time, also when it is lost: who has what is then most wanted. */
+	/* What it said last stays, with its time, also when it is lost: then it is most wanted. */
 	if (peer->status_ms)
 		set_status(obj, &peer->status, is_long);
 	set_time(obj, "heard", peer->status_s);

@@ -30,7 +30,8 @@ struct hcd_env {
 	size_t nr_donors;
 	char *cgroups[HCD_ENV_CGROUPS_MAX];	/* ours only: directories */
 	size_t nr_cgroups;
-	uint64_t cgroup_ids[HCD_ENV_CGROUPS_MAX]; /* that the module was told; not kept in the file */
+	/* As the module was told; not kept in the file. */
+	uint64_t cgroup_ids[HCD_ENV_CGROUPS_MAX];
 };
 
 struct hcd_state {
@@ -68,7 +69,7 @@ void hcd_env_clear(struct hcd_env *env);
  */
 int hcd_state_load(const char *dir, struct hcd_state *ret_state, char error[HCD_ERROR_LEN]);
 
-/* Replace @dir/state.json; durable when it returns 0. Else -errno with @error, the old one stays. */
+/* Replace @dir/state.json; durable when it returns 0. Else -errno, @error, the old one stays. */
 int hcd_state_save(const char *dir, const struct hcd_state *state, char error[HCD_ERROR_LEN]);
 
 /* Environment with that id, or that name run by @node (0 = anywhere); NULL = none. */

@@ -9,7 +9,7 @@
 
 START_TEST(layout_is_frozen)
 {
-	static const uint8_t wire[HCD_FRAME_HDR] = { 0x04, 0x03, 0x02, 0x01, 0x06, 0x05, 0x08, 0x07 };
+	static const uint8_t wire[HCD_FRAME_HDR] = { 4, 3, 2, 1, 6, 5, 8, 7 };
 	uint8_t hdr[HCD_FRAME_HDR];
 
 	hcd_frame_header(hdr, 0x0506, 0x0708, 0x01020304);
@@ -57,7 +57,9 @@ END_TEST
 /* Refused by the header alone: nobody waits for, or allocates, a claimed length. */
 START_TEST(oversized)
 {
-	static const uint32_t lens[] = { 513, 65536, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff };
+	static const uint32_t lens[] = {
+		513, 65536, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff,
+	};
 	uint8_t buf[HCD_FRAME_HDR];
 	struct hcd_frame frame;
 	size_t need;

@@ -283,7 +283,8 @@ START_TEST(any_order)
 		}
 		if (todo || sm.link == HCD_LINK_UP)
 			last_sign = now;
-		ck_assert_uint_le(now - last_sign, HCD_PEER_BACKOFF_MAX_MS + HCD_PEER_DIAL_MS + 800);
+		ck_assert_uint_le(now - last_sign,
+				  HCD_PEER_BACKOFF_MAX_MS + HCD_PEER_DIAL_MS + 800);
 	}
 }
 END_TEST
