@@ -16,9 +16,14 @@
 
 /* ---- who asks ---- */
 
-bool hc_caller_is_admin(void)
+/*
+ * Both the task and whoever opened its socket: else a plain user could have a
+ * set-uid program write a request for him to a socket that he made its stderr.
+ */
+bool hc_caller_is_admin(const struct sk_buff *skb)
 {
-	return capable(CAP_SYS_ADMIN) && capable(CAP_NET_ADMIN) && !hc_env_of_current();
+	return netlink_capable(skb, CAP_SYS_ADMIN) && netlink_capable(skb, CAP_NET_ADMIN) &&
+	       !hc_env_of_current();
 }
 
 static bool is_admin_cmd(u8 cmd)
@@ -37,7 +42,7 @@ static bool is_admin_cmd(u8 cmd)
 	}
 }
 
-static int pre_check(u8 cmd, struct genl_info *info)
+static int pre_check(u8 cmd, const struct sk_buff *skb, struct genl_info *info)
 {
 	if (!is_admin_cmd(cmd))
 		return 0;
@@ -45,7 +50,7 @@ static int pre_check(u8 cmd, struct genl_info *info)
 		hc_extack(info->extack, "a process of an environment may not do this");
 		return -EPERM;
 	}
-	if (!hc_caller_is_admin()) {
+	if (!hc_caller_is_admin(skb)) {
 		hc_extack(info->extack, "this needs CAP_SYS_ADMIN and CAP_NET_ADMIN on the host");
 		return -EPERM;
 	}
@@ -308,7 +313,7 @@ static const struct genl_multicast_group groups[] = {
 
 static int pre_doit(hc_pre_doit_ops *op, struct sk_buff *skb, struct genl_info *info)
 {
-	return pre_check(info->genlhdr->cmd, info);
+	return pre_check(info->genlhdr->cmd, skb, info);
 }
 
 struct genl_family hc_genl_family __ro_after_init = {

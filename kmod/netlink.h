@@ -11,8 +11,8 @@ extern struct genl_family hc_genl_family;
 int hc_netlink_init(void);
 void hc_netlink_exit(void);
 
-/** hc_caller_is_admin() - the calling task: see "Who may do what" in the UAPI header */
-bool hc_caller_is_admin(void);
+/** hc_caller_is_admin() - who sent @skb: see "Who may do what" in the UAPI header */
+bool hc_caller_is_admin(const struct sk_buff *skb);
 
 /** hc_missing() - -EINVAL with a sentence when @attr was not given */
 int hc_missing(struct genl_info *info, int attr, const char *text);

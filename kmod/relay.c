@@ -93,7 +93,8 @@ static int request_bounds(struct hc_node *node, u32 env)
 	return node->nr_requests >= WAITING_MAX || n >= WAITING_ENV_MAX ? -EAGAIN : 0;
 }
 
-static struct sk_buff *request_message(struct request *r, u32 daemon, const struct nlattr *payload)
+static struct sk_buff *request_message(struct request *r, u32 daemon, bool is_admin,
+				       const struct nlattr *payload)
 {
 	struct sk_buff *skb = genlmsg_new(nla_total_size(nla_len(payload)) + 128, GFP_KERNEL);
 	void *head;
@@ -103,7 +104,7 @@ static struct sk_buff *request_message(struct request *r, u32 daemon, const stru
 	head = genlmsg_put(skb, daemon, 0, &hc_genl_family, 0, HC_CMD_REQUEST);
 	if (!head ||
 	    nla_put_u64_64bit(skb, HC_A_REQ_COOKIE, r->cookie, HC_A_REQ_PAD) ||
-	    nla_put_u8(skb, HC_A_REQ_ADMIN, hc_caller_is_admin()) ||
+	    nla_put_u8(skb, HC_A_REQ_ADMIN, is_admin) ||
 	    nla_put_u32(skb, HC_A_REQ_ENV, r->env) ||
 	    nla_put_u32(skb, HC_A_REQ_PID, task_tgid_nr(current)) ||
 	    nla_put_u32(skb, HC_A_REQ_UID, from_kuid_munged(&init_user_ns, current_uid())) ||
@@ -148,7 +149,7 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	r->cookie = ++node->request_cookie;
 	err = -ENOMEM;
-	msg = request_message(r, node->daemon_portid, payload);
+	msg = request_message(r, node->daemon_portid, hc_caller_is_admin(skb), payload);
 	if (!msg)
 		goto out_free;
 	err = genlmsg_unicast(node->net, msg, node->daemon_portid);
