@@ -4,6 +4,7 @@
 
 #include "backing.h"
 #include "disk.h"
+#include "env.h"
 #include "main.h"
 #include "netlink.h"
 #include "node.h"
@@ -83,9 +84,10 @@ struct lease_row {
 	u64 epoch, slabs, written;
 };
 
-/* The row after (peer, env), summed over its slabs. */
+/* The row after (peer, env) that the caller may see, summed over its slabs. */
 static bool lease_next(struct hc_pool *pool, u32 peer, u32 env, struct lease_row *row)
 {
+	u32 own = hc_env_of_current();
 	u64 after = (u64)peer << 32 | env, best = U64_MAX;
 	struct hc_lslab *slab;
 
@@ -94,7 +96,7 @@ static bool lease_next(struct hc_pool *pool, u32 peer, u32 env, struct lease_row
 	list_for_each_entry(slab, &pool->slabs, list) {
 		u64 key = (u64)slab->peer << 32 | slab->env;
 
-		if (key > after && key < best)
+		if (key > after && key < best && (!own || slab->env == own))
 			best = key;
 	}
 	list_for_each_entry(slab, &pool->slabs, list) {

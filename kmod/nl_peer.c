@@ -13,6 +13,21 @@
 #define SLAB_BYTES	((u64)HCW_SLAB_PAGES << PAGE_SHIFT)
 #define PAGES_BYTES(n)	((u64)(n) << PAGE_SHIFT)
 
+/* May the caller see @id? Anyone outside environments; else only its donors. Under node->lock. */
+static bool shows(struct hc_node *node, u32 id)
+{
+	u32 i, own = hc_env_of_current();
+	struct hc_env *env;
+
+	if (!own)
+		return true;
+	list_for_each_entry(env, &node->env_list, list)
+		for (i = 0; env->map.id == own && i < env->nr_donors; i++)
+			if (env->donors[i] == id)
+				return true;
+	return false;
+}
+
 /* The peer that PEER_ID names; a reference, or NULL with the error set. */
 static struct hc_peer *peer_of(struct genl_info *info, int *ret_err)
 {
@@ -152,14 +167,23 @@ static int put_counts(struct sk_buff *skb, struct hc_peer *peer)
 
 int hc_nl_peer_get_doit(struct sk_buff *in, struct genl_info *info)
 {
+	struct hc_node *node = hc_node_of(genl_info_net(info));
 	struct hc_peer *peer;
 	struct sk_buff *skb;
+	bool is_shown;
 	void *head;
 	int err;
 
 	peer = peer_of(info, &err);
 	if (!peer)
 		return err;
+	mutex_lock(&node->lock);
+	is_shown = shows(node, peer->id);
+	mutex_unlock(&node->lock);
+	if (!is_shown) {
+		hc_peer_put(peer);
+		return hc_bad_attr(info, HC_A_PEER_ID, -ENOENT, "no peer has this id");
+	}
 	skb = hc_reply_new(info, &head);
 	err = -ENOMEM;
 	if (skb) {
@@ -170,14 +194,14 @@ int hc_nl_peer_get_doit(struct sk_buff *in, struct genl_info *info)
 	return err;
 }
 
-/* The peer with the least id above @after; a reference or NULL. */
+/* The peer with the least id above @after that the caller may see; a reference or NULL. */
 static struct hc_peer *peer_next(struct hc_node *node, u32 after)
 {
 	struct hc_peer *peer, *next = NULL;
 
 	mutex_lock(&node->lock);
 	list_for_each_entry(peer, &node->peers, list)
-		if (peer->id > after && (!next || peer->id < next->id))
+		if (peer->id > after && (!next || peer->id < next->id) && shows(node, peer->id))
 			next = peer;
 	if (next)
 		hc_peer_get(next);
