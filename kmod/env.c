@@ -149,7 +149,7 @@ static int spec_apply(struct hc_env *env, const struct hc_env_spec *spec,
 		strscpy(env->name, spec->name, sizeof(env->name));
 	hc_disk_lock(env->node);
 	if (spec->quota_bytes >= 0)
-		env->map.quota_pages = spec->quota_bytes >> PAGE_SHIFT;
+		env->map.quota_pages = DIV_ROUND_UP_ULL(spec->quota_bytes, PAGE_SIZE);
 	if (spec->replicas >= 0)
 		env->map.replicas = spec->replicas;
 	hc_disk_unlock(env->node);
