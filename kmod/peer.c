@@ -332,7 +332,13 @@ int hc_peer_connect(struct hc_peer *peer, u16 idx, int fd, struct netlink_ext_ac
 	int err;
 
 	mutex_lock(&peer->connect_lock);
-	err = conn_replace(peer, idx, extack);
+	/* Deleted since it was found: its number may be another peer's by now. */
+	if (READ_ONCE(peer->is_gone)) {
+		hc_extack(extack, "the peer is being removed");
+		err = -ENOENT;
+	} else {
+		err = conn_replace(peer, idx, extack);
+	}
 	if (err) {
 		mutex_unlock(&peer->connect_lock);
 		return err;
