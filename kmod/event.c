@@ -2,25 +2,65 @@
 /* Events: what happened, for the daemon, the CLI and `hyperchain events`. */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/llist.h>
 #include <net/genetlink.h>
 
 #include "event.h"
+#include "main.h"
 #include "netlink.h"
 #include "node.h"
 
 #define EVENTS_PER_SECOND	100
 
+/* Events of hard interrupts, where netlink may not run. */
+static LLIST_HEAD(late);
+
+struct late_cb {
+	struct net *net;	/* reference held */
+};
+
+static void late_work_fn(struct work_struct *work)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&late));
+	struct sk_buff *skb, *tmp;
+
+	llist_for_each_entry_safe(skb, tmp, list, ll_node) {
+		struct net *net = ((struct late_cb *)skb->cb)->net;
+
+		skb->next = NULL;	/* shares its place with ll_node */
+		memset(skb->cb, 0, sizeof(skb->cb));
+		genlmsg_multicast_netns(&hc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
+		put_net(net);
+	}
+}
+
+static DECLARE_WORK(late_work, late_work_fn);
+
+static void event_send(struct net *net, struct sk_buff *skb)
+{
+	if (!in_hardirq() && !irqs_disabled()) {
+		genlmsg_multicast_netns(&hc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
+	} else if (maybe_get_net(net)) {
+		((struct late_cb *)skb->cb)->net = net;
+		llist_add(&skb->ll_node, &late);
+		queue_work(hc_ctl_wq, &late_work);
+	} else {
+		nlmsg_free(skb);
+	}
+}
+
 static bool event_allowed(struct hc_node *node)
 {
+	unsigned long flags;
 	bool allowed;
 
-	spin_lock_bh(&node->ev_lock);
+	spin_lock_irqsave(&node->ev_lock, flags);
 	if (time_after(jiffies, node->ev_window + HZ)) {
 		node->ev_window = jiffies;
 		node->ev_count = 0;
 	}
 	allowed = node->ev_count++ < EVENTS_PER_SECOND;
-	spin_unlock_bh(&node->ev_lock);
+	spin_unlock_irqrestore(&node->ev_lock, flags);
 	return allowed;
 }
 
@@ -54,5 +94,5 @@ void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 c
 		return;
 	}
 	genlmsg_end(skb, head);
-	genlmsg_multicast_netns(&hc_genl_family, node->net, skb, 0, 0, GFP_ATOMIC);
+	event_send(node->net, skb);
 }

@@ -13,7 +13,7 @@ struct hc_node;
  * @env: environment, 0 = none
  *
  * Bounded: past a hundred in a second they are dropped, and the sequence number
- * shows the gap. Context: any with interrupts on.
+ * shows the gap. Context: any, a hard interrupt too (a bio of the local device ends there).
  */
 __printf(6, 7)
 void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 count,
