@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Relay between the CLI and the daemon; see the UAPI header for the contract. */
 #include <linux/cred.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
@@ -44,7 +45,8 @@ static void request_take(struct request *r)
 static void request_answer(struct request *r, const struct nlattr *payload, u32 error)
 {
 	size_t len = payload ? nla_len(payload) : 0;
-	struct sk_buff *skb = genlmsg_new(nla_total_size(len) + 64, GFP_KERNEL);
+	/* Work items of hc_ctl_wq come here, and swapping may wait for others of them. */
+	struct sk_buff *skb = genlmsg_new(nla_total_size(len) + 64, GFP_NOIO);
 	void *head;
 
 	if (!skb)
@@ -120,6 +122,7 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct hc_node *node = hc_node_of(genl_info_net(info));
 	struct nlattr *payload = info->attrs[HC_A_REQ_PAYLOAD];
+	unsigned int noio;
 	struct sk_buff *msg;
 	struct request *r;
 	int err;
@@ -136,6 +139,8 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 	r->seq = info->snd_seq;
 	r->env = hc_env_of_current();
 	INIT_DELAYED_WORK(&r->deadline, deadline_fn);
+	/* The end of a connection needs this lock: no reclaim under it that may need that end. */
+	noio = memalloc_noio_save();
 	mutex_lock(&node->lock);
 	if (!node->daemon_portid) {
 		err = -ENOTCONN;
@@ -161,9 +166,11 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 	node->nr_requests++;
 	queue_delayed_work(hc_ctl_wq, &r->deadline, msecs_to_jiffies(DEADLINE_MS));
 	mutex_unlock(&node->lock);
+	memalloc_noio_restore(noio);
 	return 0;
 out_free:
 	mutex_unlock(&node->lock);
+	memalloc_noio_restore(noio);
 	kfree(r);
 	return err;
 }
