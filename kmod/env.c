@@ -332,9 +332,9 @@ void hc_envs_peer_added(struct hc_node *node, struct hc_peer *peer)
 {
 	struct hc_env *env;
 
+	/* All: one may still have a share from a peer that had this target number before. */
 	list_for_each_entry(env, &node->env_list, list)
-		if (is_donor(env, peer->id))
-			shares_update(env);
+		shares_update(env);
 }
 
 void hc_envs_peer_removed(struct hc_node *node, struct hc_peer *peer)
@@ -342,8 +342,14 @@ void hc_envs_peer_removed(struct hc_node *node, struct hc_peer *peer)
 	struct hc_env *env;
 
 	hc_disk_lock(node);
-	list_for_each_entry(env, &node->env_list, list)
+	list_for_each_entry(env, &node->env_list, list) {
+		struct hc_share *share = hc_menv_share(&env->map, peer->target);
+
+		/* Not deleted while a write is under way there: then it is of no use at least. */
+		if (share)
+			share->is_leaving = true;
 		hc_menv_share_del(&env->map, peer->target);
+	}
 	hc_disk_unlock(node);
 }
 
