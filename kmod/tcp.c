@@ -344,9 +344,9 @@ static int tcp_start(struct hc_conn *conn, int fd, struct netlink_ext_ack *extac
 	WRITE_ONCE(sk->sk_sndbuf, SOCKET_BUFFER);
 	WRITE_ONCE(sk->sk_rcvbuf, SOCKET_BUFFER);
 	write_unlock_bh(&sk->sk_callback_lock);
-	release_sock(sk);
-	/* What came before the callback was in place. */
+	/* What came before the callback was in place. Under the lock that stop() needs first. */
 	queue_work(hc_data_wq, &conn->rx_work);
+	release_sock(sk);
 	return 0;
 out_put:
 	sockfd_put(sock);
