@@ -675,7 +675,7 @@ static void end(void)
 	MUST_EQ(map.nr_free_slabs, SLABS);
 	MUST_EQ(map.nr_data + map.nr_zero + map.nr_lost, 0);
 	MUST_EQ(map.nr_degraded + map.nr_local, 0);
-	/* A write that was given up in a slab called back leaves a bit; repair finds nothing there. */
+	/* A write given up in a slab called back leaves a bit; repair finds nothing there. */
 	MUST_EQ(hc_map_repair_next(&map, targets, 3 * SLOTS, &repair), 0);
 	MUST_EQ(map.nr_needs, 0);
 }
