@@ -55,6 +55,7 @@ def _quiet(output_fd: int | None) -> None:
 
 def _run_all(kernel: str, specs: Sequence[Spec], name: str, report_fd: int) -> int:
     signal.signal(signal.SIGALRM, _time_is_over)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     lab: Lab | None = None
     for spec in specs:
         try:

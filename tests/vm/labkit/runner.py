@@ -23,7 +23,7 @@ from typing import IO, Iterator, Sequence
 from . import child, paths, splat
 from .errors import LabError
 from .kernels import SERIES
-from .lab import Lab, prepare
+from .lab import Lab, all_names, prepare
 from .vmtest import TAGS, Spec, is_selected
 
 LOG_DIR = paths.LAB_DIR / "log"
@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _stop)
+    _tidy_old_labs()
     count = Count()
     for job in jobs:
         _run_job(job, count, arguments.verbose)
@@ -71,6 +73,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             break
     print(count)
     return 1 if count.failed or not (count.passed or count.skipped) else 0
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(143)  # through every "finally": labs go down
+
+
+def _tidy_old_labs() -> None:
+    """Runs that were killed hard leave their logs; their machines are gone."""
+    for name in all_names():
+        lab = Lab(1, name=name)
+        if name.startswith(("test-", "auto-")) and not lab.is_up() \
+                and time.time() - lab.directory.stat().st_mtime > 600:
+            lab.down()
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
