@@ -65,7 +65,8 @@ say		= @printf '  %-7s %s\n' '$(1)' '$(2)'
 endif
 
 # kbuild builds external modules in place, so each kernel gets a mirror of kmod/ made of symbolic
-# links in $(B)/kmod-<version>; $(B)/include stands beside it as include/ stands beside kmod/.
+# links in $(B)/kmod-<version>; $(B)/include stands beside it as include/ stands beside kmod/. One
+# build in a mirror at a time: the lock.
 # 1 = kernel build tree, 2 = mirror
 define kbuild
 	@test -n "$(1)" && test -f "$(1)/Makefile" || { \
@@ -76,7 +77,7 @@ define kbuild
 	@cd kmod && find . -type d -exec mkdir -p '$(abspath $(2))/{}' \; && \
 		find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
 			-exec ln -sf '$(CURDIR)/kmod/{}' '$(abspath $(2))/{}' \;
-	+@$(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
+	+@exec 9>$(2)/.lock; flock 9; $(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
 		grep -vE 'Skipping BTF generation|^  (CC|LD|MODPOST|BTF) |compiler differs|kernel was built by|You are using' \
 			$(2)/.log >&2; exit $$rc
 	$(call say,KO,$(2)/hyperchain.ko)
@@ -110,7 +111,7 @@ check: ## the tests: gates, unit, fuzz, virtual machines (installs what is missi
 	@tests/deps/ensure build check lab
 	@tests/check ci
 
-check-fast: ## the tests that need no virtual machine: about a minute
+check-fast: ## the tests that need no virtual machine: about three minutes
 	@tests/deps/ensure build check
 	@tests/check fast
 
