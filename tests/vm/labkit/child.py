@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import NoReturn, Sequence
 
+from . import process
 from .errors import LabError
 from .lab import Lab
 from .vmtest import Skip, Spec
@@ -29,6 +30,7 @@ def run(kernel: str, specs: Sequence[Spec], name: str, report_fd: int, output_fd
     """Never returns: this is a fork of the runner. Stops after a failure with
     the lab still up: the runner reads its logs and then takes it down."""
     status = 1
+    process.die_with_parent()
     try:
         _quiet(output_fd)
         status = _run_all(kernel, specs, name, report_fd)
@@ -86,6 +88,7 @@ def _run_one(spec: Spec, kernel: str, lab: Lab | None) -> None:
     spec.function(**{name: offered[name] for name in spec.parameters})
     if lab:
         lab.check()
+        lab.check_leaks()
 
 
 def _time_is_over(*_: object) -> None:

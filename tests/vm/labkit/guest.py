@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import secrets
 import signal
@@ -12,20 +11,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import net, proto
+from . import net, process, proto
 from .errors import GuestDied, LabError
 from .qemu import Machine
 from .qmp import Qmp
 
 BOOT_TIMEOUT_S = 300
 RESTORE_TIMEOUT_S = 120
-PR_SET_PDEATHSIG = 1
-
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Channel:
@@ -143,7 +135,7 @@ class Guest:
             argv += ["-incoming", "defer"]
         with open(self.directory / "qemu.log", "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            pass_fds=fds, preexec_fn=_die_with_parent)
+                                            pass_fds=fds, preexec_fn=process.die_with_parent)
         agent.close()
         qmp_theirs.close()
         if tap >= 0:
@@ -170,17 +162,17 @@ class Guest:
         self._watchers.add(task)
         task.add_done_callback(self._watchers.discard)
 
-    async def _watch_process(self, process: subprocess.Popen) -> None:
+    async def _watch_process(self, qemu: subprocess.Popen) -> None:
         """Notice the end of QEMU, without a thread and without a race."""
-        pidfd = os.pidfd_open(process.pid)
+        pidfd = os.pidfd_open(qemu.pid)
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_reader(pidfd, ended.set)
         await ended.wait()
         loop.remove_reader(pidfd)
         os.close(pidfd)
-        process.wait()
-        if self.process is process:
+        qemu.wait()
+        if self.process is qemu:
             self.process = None
             if self.state != "off":
                 self.state = "died"

@@ -79,7 +79,10 @@ class Keeper:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = json.loads(await reader.readline())
+            line = await reader.readline()
+            if not line:
+                return  # somebody only looked whether we are there
+            request = json.loads(line)
             if request["op"] == "exec":
                 await self._exec(request, reader, writer)
             else:

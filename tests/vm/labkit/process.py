@@ -2,6 +2,7 @@
 """Host processes: started from here, and ended only by what was recorded."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +13,10 @@ from typing import Sequence
 
 from . import paths
 from .errors import LabError
+
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
 
 
 def start_time(pid: int) -> int | None:
@@ -40,6 +45,12 @@ def end(pid: int, started: int, timeout: float = 10) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def die_with_parent() -> None:
+    """From here on this process is killed when its parent ends, however it
+    ends; exec keeps that."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def python_argv(module: str, arguments: Sequence[str]) -> list[str]:
