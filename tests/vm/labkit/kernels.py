@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from . import artifacts, paths
+from . import artifacts, debugkernel, paths
 from .errors import LabError
 
 META_PACKAGES = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
@@ -90,8 +90,10 @@ class Kernel:
 
 @cache
 def find(series: str) -> Kernel:
-    """The newest stock kernel of @series that the machine's apt knows, or the
-    kernel in a directory of that name."""
+    """The newest stock kernel of @series that the machine's apt knows, the
+    debug kernel, or the kernel in a directory of that name."""
+    if series == debugkernel.NAME:
+        return _find_debug()
     if series not in META_PACKAGES:
         return _find_own(series)
     meta = META_PACKAGES[series]
@@ -116,12 +118,18 @@ def _ask_apt(series: str, meta: str) -> str:
     raise LabError(f"apt knows no kernel {series} ({meta}): run apt-get update on a Debian 12 machine")
 
 
+def _find_debug() -> Kernel:
+    if not debugkernel.is_built():
+        raise LabError(f"the kernel {debugkernel.NAME} is not built yet: run make debug-kernel")
+    return replace(_find_own(str(debugkernel.root())), name=debugkernel.NAME)
+
+
 def _find_own(directory: str) -> Kernel:
     root = Path(directory).resolve()
     releases = [path.name for path in (root / "lib" / "modules").glob("*")]
     if len(releases) != 1 or not (root / "boot" / f"vmlinuz-{releases[0]}").exists():
-        raise LabError(f"there is no kernel {directory!r}: choose one of {', '.join(SERIES)}, or a directory "
-                       "with boot/vmlinuz-RELEASE and lib/modules/RELEASE in it")
+        raise LabError(f"there is no kernel {directory!r}: choose one of {', '.join(SERIES)}, "
+                       f"{debugkernel.NAME}, or a directory with boot/vmlinuz-RELEASE and lib/modules/RELEASE in it")
     return Kernel(root.name.removeprefix("kernel-"), releases[0], root)
 
 

@@ -195,6 +195,12 @@ class Lab:
         for node in self.nodes:
             node.check(status[node.name])
 
+    def check_leaks(self) -> None:
+        """Raise if a guest whose kernel has kmemleak has lost memory."""
+        for node in self.nodes:
+            if node.state() == "up":
+                node.check_leaks()
+
     def wait_for(self, condition: Callable[[], object], timeout: float = 60, what: str = "",
                  interval: float = 0.2) -> object:
         """Poll @condition until it returns something true, and return that."""

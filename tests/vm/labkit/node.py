@@ -305,6 +305,24 @@ class Node:
             raise GuestDied(f"{self.name} ended though nobody asked; its console ends with:\n"
                             f"{splat.tail(self.console_path)}")
 
+    def check_leaks(self) -> None:
+        """Raise GuestDied if its kernel has kmemleak and that finds lost memory."""
+        found = self.output(LEAKS, timeout=180)
+        if found:
+            raise GuestDied(f"the kernel of {self.name} lost memory:\n" + "\n".join(found.splitlines()[:60]))
+
+
+# Twice, since what is moved about during a scan is missed by it; in between,
+# what is young now gets old enough (5 s) to be judged.
+LEAKS = """
+test -e /sys/kernel/debug/kmemleak || exit 0
+echo scan >/sys/kernel/debug/kmemleak
+sleep 6
+echo scan >/sys/kernel/debug/kmemleak
+cat /sys/kernel/debug/kmemleak
+echo clear >/sys/kernel/debug/kmemleak
+"""
+
 
 def _stripped(path: Path, scratch: str) -> Path:
     """Without debug information, which makes a file ten times as long."""

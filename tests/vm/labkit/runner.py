@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Iterator, Sequence
 
-from . import child, paths, splat
+from . import child, debugkernel, paths, splat
 from .errors import LabError
 from .kernels import SERIES
 from .lab import Lab, all_names, prepare
@@ -93,7 +93,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tag", choices=TAGS, default="ci",
                         help="ci: quick ones; full: all but soak; soak: only those (default: %(default)s)")
     parser.add_argument("--kernel", metavar="KERNEL",
-                        help=f"only on this kernel: {', '.join(SERIES)}, or the directory of another")
+                        help=f"only on this kernel: {', '.join(SERIES)}; {debugkernel.NAME} (make debug-kernel; "
+                             f"the tests of {debugkernel.LIST.name}), or the directory of another")
     parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name contains this")
     parser.add_argument("--list", action="store_true", help="only name them")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what tests print as they print it")
@@ -117,8 +118,15 @@ def _discover(arguments: argparse.Namespace) -> Iterator[Spec]:
         for function in vars(module).values():
             spec = getattr(function, "vmtest", None)
             if isinstance(spec, Spec) and function.__module__ == name \
-                    and is_selected(spec, arguments.tag) and arguments.k in spec.name:
-                yield spec
+                    and _is_wanted(spec, arguments) and arguments.k in spec.name:
+                yield debugkernel.adapt(spec) if arguments.kernel == debugkernel.NAME else spec
+
+
+def _is_wanted(spec: Spec, arguments: argparse.Namespace) -> bool:
+    """By tag; on the slow debug kernel by its own list, or by file."""
+    if arguments.kernel == debugkernel.NAME:
+        return bool(arguments.files) or spec.name in debugkernel.test_names()
+    return is_selected(spec, arguments.tag)
 
 
 def _jobs(specs: Iterator[Spec], arguments: argparse.Namespace) -> Iterator[Job]:
