@@ -27,6 +27,15 @@ static inline void hc_sk_no_task_frag(struct sock *sk)
 #define hc_pre_doit_ops const struct genl_ops
 #endif
 
+/* Arguments of block_device_operations.open, and the disk they name. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define hc_open_args struct gendisk *gd, blk_mode_t mode
+#define hc_open_disk gd
+#else
+#define hc_open_args struct block_device *bdev, fmode_t mode
+#define hc_open_disk (bdev->bd_disk)
+#endif
+
 /* A block device opened for this module alone. */
 struct hc_bdev {
 	struct block_device *bdev;

@@ -36,15 +36,15 @@ static bool call_register(struct hc_conn *conn, struct hc_call *call)
 	conn->call_seq[i] = conn->seq;
 	conn->calls[i] = call;
 	call->msg.tag = tag_of(conn->seq, i);
-	call->conn = conn->idx;
+	call->conn = conn->serial;
 	call->target = conn->peer->target;
 	call->started = ktime_get();
 	call->deadline = jiffies + msecs_to_jiffies(hc_request_timeout_ms);
 	return true;
 }
 
-/* Room for a call: 0, -EAGAIN (no credit), -ENOTCONN. */
-static int call_claim(struct hc_conn *conn, struct hc_call *call)
+/* False: no credit now. Else *@ret_err is 0, or -ENOTCONN. */
+static bool call_claim(struct hc_conn *conn, struct hc_call *call, int *ret_err)
 {
 	int err = 0;
 
@@ -54,7 +54,8 @@ static int call_claim(struct hc_conn *conn, struct hc_call *call)
 	else if (!call_register(conn, call))
 		err = -EAGAIN;
 	spin_unlock_bh(&conn->calls_lock);
-	return err;
+	*ret_err = err;
+	return err != -EAGAIN;
 }
 
 static struct hc_call *call_take(struct hc_conn *conn, u64 tag)
@@ -113,11 +114,11 @@ int hc_conn_call(struct hc_conn *conn, struct hc_call *call)
 	might_sleep();
 	call->msg.flags = 0;
 	call->msg.status = 0;
-	call->msg.epoch = READ_ONCE(conn->peer->epoch);
+	if (!call->msg.epoch)
+		call->msg.epoch = READ_ONCE(conn->peer->epoch);
 	call->msg.len = nr_bv ? nr_bv << HCW_PAGE_SHIFT : data_len;
 	hc_peer_inflight(conn->peer, 1);
-	if (!wait_event_timeout(conn->credit_wq,
-				(err = call_claim(conn, call)) != -EAGAIN,
+	if (!wait_event_timeout(conn->credit_wq, call_claim(conn, call, &err),
 				msecs_to_jiffies(hc_request_timeout_ms)))
 		err = -ENOTCONN;
 	if (err) {
@@ -187,7 +188,7 @@ void hc_conn_reply(struct hc_conn *conn, const struct hc_reply *reply)
 		hc_conn_fail(conn, "the peer sent more requests than agreed");
 		return;
 	}
-	queue_work(hc_data_wq, &conn->reply_work);
+	queue_work(hc_send_wq, &conn->reply_work);
 }
 
 static void reply_send(struct hc_conn *conn, const struct hc_reply *reply,
@@ -337,6 +338,8 @@ static int rx_header(struct hc_conn *conn)
 	if (m->flags & HCW_F_ANSWER) {
 		struct hc_call *call = call_peek(conn, m->tag);
 
+		if (m->tag == conn->tx_tag)
+			return rx_bad(conn, "answer before the end of the request");
 		if (!call || call->msg.type != m->type)
 			return rx_bad(conn, "answer to a request that nobody waits for");
 		if (m->type == HCW_READ && !m->status && m->nr != call->msg.nr)
@@ -527,7 +530,7 @@ static void tick_work_fn(struct work_struct *work)
 		ping_start(conn);
 	}
 	if (!hc_conn_is_dead(conn))
-		queue_delayed_work(hc_ctl_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
+		queue_delayed_work(hc_watch_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
 }
 
 /* ---- life ---- */
@@ -638,8 +641,12 @@ static struct hc_conn *conn_alloc(struct hc_peer *peer, u16 idx)
 	conn->peer = hc_peer_get(peer);
 	conn->ops = &hc_tcp_ops;
 	conn->idx = idx;
+	if (!++peer->next_serial)
+		peer->next_serial = 1;
+	conn->serial = peer->next_serial;
 	conn->depth = HC_CONN_DEPTH;
 	conn->last_rx = jiffies;
+	init_completion(&conn->said_hello);
 	init_completion(&conn->greeted);
 	init_completion(&conn->gone);
 	mutex_init(&conn->tx_lock);
@@ -678,7 +685,7 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 	kref_get(&conn->kref);		/* the peer's, until fail_work */
 	hc_peer_conn_set(peer, idx, conn);
 	/* Started first: once bytes come in, its end may be over before we go on here. */
-	queue_delayed_work(hc_ctl_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
+	queue_delayed_work(hc_watch_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
 	err = conn->ops->start(conn, fd, extack);
 	if (err) {
 		cancel_delayed_work_sync(&conn->tick_work);
@@ -689,5 +696,6 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 		return ERR_PTR(err);
 	}
 	hello_send(conn);		/* on failure the connection is dead, the waiter sees it */
+	complete_all(&conn->said_hello);
 	return conn;
 }

@@ -42,7 +42,7 @@ struct hc_call {
 	ktime_t started;
 	unsigned long deadline;		/* jiffies */
 	u8 target;			/* peer's target number, set when started */
-	u8 conn;			/* connection number, set when started */
+	u8 conn;			/* serial of the connection, set when started */
 	/*
 	 * Called once for each call that was started, in any context, without
 	 * locks. @err: 0 (then answer.status counts), -ECONNRESET.
@@ -75,9 +75,11 @@ struct hc_conn {
 	const struct hc_transport_ops *ops;
 	struct socket *sock;		/* the transport's */
 	u16 idx;
+	u8 serial;			/* 1.. , of all connections to this peer */
 	u16 depth;			/* requests either end may have waiting */
 	int state;			/* enum hc_conn_state; DEAD is final */
 	const char *reason;		/* why it died; a constant string */
+	struct completion said_hello;	/* ours is out, or failed */
 	struct completion greeted;	/* LIVE or DEAD */
 	struct completion gone;		/* fail_work is through */
 	bool was_live;			/* node->lock */
@@ -85,6 +87,7 @@ struct hc_conn {
 	/* transport: sending */
 	struct mutex tx_lock;		/* one message at a time */
 	bool tx_busy;			/* a sender is inside; under the socket lock */
+	u64 tx_tag;			/* WRITE being sent, 0 = none; under the socket lock */
 	bool tx_partial;		/* part_* has unsent bytes; under the socket lock */
 	struct hc_reply part_reply;
 	u32 part_off;			/* bytes of it that are sent */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The swap disk: the one disk of the module; see disk.h for its parts. */
 #include <linux/module.h>
-#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -17,37 +16,70 @@
 #include "repair.h"
 
 #define QUEUE_DEPTH	128
+#define QUEUES_MAX	4U	/* a slow donor holds up its sender only */
 #define TIMEOUT_MS	30000	/* of the block layer; donors have shorter ones */
 
+/* Adding and removing, one at a time. Outermost; nobody holds node->lock and wants it. */
+static DEFINE_MUTEX(admin_lock);
+
 /*
- * Held for reading by whoever uses the_disk in process context, for writing to
- * set or clear it. Order: node->lock, disk_sem, node->map_lock.
+ * the_disk and its users. Whoever got the disk may sleep and wait for the network
+ * with it; removal waits for them while it holds nothing that they could want.
  */
-static DECLARE_RWSEM(disk_sem);
+static DEFINE_SPINLOCK(ref_lock);
+static DECLARE_WAIT_QUEUE_HEAD(unused_wq);
 static struct hc_disk *the_disk;
-static struct hc_backing *the_backing;
+static unsigned int nr_users;
+static struct hc_backing *the_backing;	/* admin_lock */
 
 /* ---- access ---- */
 
 struct hc_disk *hc_disk_get(struct hc_node *node)
 {
-	down_read(&disk_sem);
-	if (the_disk && (!node || the_disk->node == node))
-		return the_disk;
-	up_read(&disk_sem);
-	return NULL;
+	struct hc_disk *disk = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ref_lock, flags);
+	if (the_disk && (!node || the_disk->node == node)) {
+		disk = the_disk;
+		nr_users++;
+	}
+	spin_unlock_irqrestore(&ref_lock, flags);
+	return disk;
 }
 
 void hc_disk_put(struct hc_disk *disk)
 {
-	if (disk)
-		up_read(&disk_sem);
+	unsigned long flags;
+
+	if (!disk)
+		return;
+	spin_lock_irqsave(&ref_lock, flags);
+	if (!--nr_users)
+		wake_up_all(&unused_wq);
+	spin_unlock_irqrestore(&ref_lock, flags);
+}
+
+static void disk_set(struct hc_disk *disk)
+{
+	spin_lock_irq(&ref_lock);
+	the_disk = disk;
+	spin_unlock_irq(&ref_lock);
+}
+
+static bool is_unused(void)
+{
+	bool unused;
+
+	spin_lock_irq(&ref_lock);
+	unused = !nr_users;
+	spin_unlock_irq(&ref_lock);
+	return unused;
 }
 
 void hc_disk_lock(struct hc_node *node)
 	__acquires(&node->map_lock)
 {
-	down_read(&disk_sem);
 	spin_lock_irq(&node->map_lock);
 }
 
@@ -55,7 +87,6 @@ void hc_disk_unlock(struct hc_node *node)
 	__releases(&node->map_lock)
 {
 	spin_unlock_irq(&node->map_lock);
-	up_read(&disk_sem);
 }
 
 u32 hc_disk_target_id(struct hc_disk *disk, u8 target)
@@ -254,8 +285,17 @@ static void slot_free_notify(struct block_device *bdev, unsigned long offset)
 	rcu_read_unlock();
 }
 
+/* Under gd->open_mutex, as is_ending is. */
+static int disk_open(hc_open_args)
+{
+	struct hc_disk *disk = hc_open_disk->private_data;
+
+	return !disk || disk->is_ending ? -ENXIO : 0;
+}
+
 static const struct block_device_operations disk_fops = {
 	.owner			= THIS_MODULE,
+	.open			= disk_open,
 	.swap_slot_free_notify	= slot_free_notify,
 };
 
@@ -300,10 +340,7 @@ static struct hc_env *host_env_make(struct hc_node *node)
 static void disk_free(struct hc_disk *disk)
 {
 	hc_repairer_free(disk->repairer);
-	if (disk->host_env) {
-		disk->node->envs[HC_ENV_HOST] = NULL;
-		hc_env_put(disk->host_env);
-	}
+	hc_env_put(disk->host_env);
 	if (disk->header)
 		__free_page(disk->header);
 	map_free(disk);
@@ -326,7 +363,6 @@ static struct hc_disk *disk_alloc(struct hc_node *node, u64 size_bytes, bool che
 		disk_free(disk);
 		return NULL;
 	}
-	node->envs[HC_ENV_HOST] = &disk->host_env->map;
 	return disk;
 }
 
@@ -336,7 +372,7 @@ static int queue_alloc(struct hc_disk *disk, u64 size_bytes)
 	int err;
 
 	disk->set.ops = &hc_io_ops;
-	disk->set.nr_hw_queues = 1;
+	disk->set.nr_hw_queues = min(num_possible_cpus(), QUEUES_MAX);
 	disk->set.queue_depth = QUEUE_DEPTH;
 	disk->set.numa_node = NUMA_NO_NODE;
 	disk->set.cmd_size = hc_io_size();
@@ -366,6 +402,7 @@ static void shares_reset(struct hc_node *node)
 	u32 i;
 
 	lockdep_assert_held(&node->lock);
+	lockdep_assert_held(&node->map_lock);
 	list_for_each_entry(env, &node->env_list, list) {
 		struct hc_menv *m = &env->map;
 
@@ -384,125 +421,138 @@ static void shares_reset(struct hc_node *node)
 	}
 }
 
+/* The map takes over the environments, without anything leased; or gives them up. */
+static void disk_attach(struct hc_disk *disk, bool attach)
+{
+	struct hc_node *node = disk->node;
+	struct hc_peer *peer;
+
+	mutex_lock(&node->lock);
+	spin_lock_irq(&node->map_lock);
+	shares_reset(node);
+	node->envs[HC_ENV_HOST] = attach ? &disk->host_env->map : NULL;
+	WRITE_ONCE(node->targets[HC_TARGET_LOCAL].is_live, attach && the_backing);
+	disk->backing = attach ? the_backing : NULL;
+	if (the_backing)
+		bitmap_zero(the_backing->slabs, the_backing->nr_slabs);
+	/* All we borrowed before is over; the next request to each donor says so. */
+	list_for_each_entry(peer, &node->peers, list)
+		WRITE_ONCE(peer->epoch, peer->epoch + !attach);
+	spin_unlock_irq(&node->map_lock);
+	mutex_unlock(&node->lock);
+}
+
+/* Nobody sees the disk any more: no request, no free of a slot, no work. */
+static void disk_hide(struct hc_disk *disk)
+{
+	WRITE_ONCE(disk->gd->private_data, NULL);
+	synchronize_rcu();
+	disk_set(NULL);
+	hc_lease_stop();
+	hc_repair_stop();
+	wait_event(unused_wq, is_unused());
+	disk_attach(disk, false);
+}
+
+static void disk_release(struct hc_disk *disk)
+{
+	put_disk(disk->gd);
+	blk_mq_free_tag_set(&disk->set);
+	disk_free(disk);
+}
+
+static int disk_start(struct hc_disk *disk, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	disk_attach(disk, true);
+	disk_set(disk);
+	/* udev reads from it at once; so it must be reachable already. */
+	err = device_add_disk(NULL, disk->gd, NULL);
+	if (!err) {
+		hc_lease_start();
+		return 0;
+	}
+	hc_extack(extack, "the block layer refused the disk");
+	disk_hide(disk);
+	disk_release(disk);
+	return err;
+}
+
 int hc_disk_add(struct hc_node *node, u64 size_bytes, bool checksum,
 		struct netlink_ext_ack *extack)
 {
 	struct hc_disk *disk;
 	int err;
 
-	mutex_lock(&node->lock);
-	down_write(&disk_sem);
-	err = -EEXIST;
-	hc_extack(extack, "the swap disk exists already; there is one per machine");
-	if (the_disk)
-		goto out;
-	err = -ENOMEM;
-	hc_extack(extack, "out of memory for the map of the swap disk");
+	mutex_lock(&admin_lock);
+	if (the_disk) {
+		hc_extack(extack, "the swap disk exists already; there is one per machine");
+		mutex_unlock(&admin_lock);
+		return -EEXIST;
+	}
 	disk = disk_alloc(node, size_bytes, checksum);
-	if (!disk)
-		goto out;
-	err = queue_alloc(disk, size_bytes);
+	err = disk ? queue_alloc(disk, size_bytes) : -ENOMEM;
 	if (err) {
-		disk_free(disk);
-		goto out;
+		hc_extack(extack, "out of memory for the map of the swap disk");
+		if (disk)
+			disk_free(disk);
+	} else {
+		err = disk_start(disk, extack);
 	}
-	shares_reset(node);
-	disk->backing = the_backing;
-	node->targets[HC_TARGET_LOCAL].is_live = the_backing;
-	the_disk = disk;
-	up_write(&disk_sem);
-	mutex_unlock(&node->lock);
-
-	/* Partition scan and udev read from it; so it must be reachable already. */
-	err = device_add_disk(NULL, disk->gd, NULL);
-	if (!err) {
-		hc_extack(extack, NULL);
-		hc_lease_start();
-		return 0;
-	}
-	hc_extack(extack, "the block layer refused the disk");
-	mutex_lock(&node->lock);
-	down_write(&disk_sem);
-	the_disk = NULL;
-	put_disk(disk->gd);
-	blk_mq_free_tag_set(&disk->set);
-	disk_free(disk);
-out:
-	up_write(&disk_sem);
-	mutex_unlock(&node->lock);
+	mutex_unlock(&admin_lock);
 	return err;
 }
 
-/*
- * In order: no request can come in (del_gendisk waits for those under way); no
- * free of a slot can (private_data, RCU); works see no disk and stop; its slabs go
- * back when the peers expire the leases of the epoch that ends here.
- */
+/* del_gendisk() waits for the requests under way; donors end all of them in bounded time. */
 static void disk_remove(struct hc_disk *disk)
 {
 	struct hc_node *node = disk->node;
-	struct hc_peer *peer;
 
+	lockdep_assert_held(&admin_lock);
 	del_gendisk(disk->gd);
-	WRITE_ONCE(disk->gd->private_data, NULL);
-	synchronize_rcu();
-	mutex_lock(&node->lock);
-	down_write(&disk_sem);
-	the_disk = NULL;
-	shares_reset(node);
-	node->targets[HC_TARGET_LOCAL].is_live = false;
-	/* All we borrowed is over; the next request to each donor says so. */
-	list_for_each_entry(peer, &node->peers, list) {
-		spin_lock_bh(&peer->hello_lock);
-		peer->epoch++;
-		spin_unlock_bh(&peer->hello_lock);
-	}
-	if (the_backing)
-		bitmap_zero(the_backing->slabs, the_backing->nr_slabs);
-	up_write(&disk_sem);
-	mutex_unlock(&node->lock);
-	hc_lease_stop();
-	hc_repair_stop();
+	disk_hide(disk);
 	hc_lease_end(node);
-	put_disk(disk->gd);
-	blk_mq_free_tag_set(&disk->set);
-	disk_free(disk);
+	disk_release(disk);
 }
 
-static DEFINE_MUTEX(remove_lock);
+/* From here on nobody can open it; false when somebody has. */
+static bool disk_close_door(struct hc_disk *disk)
+{
+	bool closed;
+
+	mutex_lock(&disk->gd->open_mutex);
+	closed = !disk_openers(disk->gd);
+	disk->is_ending = closed;
+	mutex_unlock(&disk->gd->open_mutex);
+	return closed;
+}
 
 int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack)
 {
-	struct hc_disk *disk;
 	int err = 0;
 
-	mutex_lock(&remove_lock);
-	disk = hc_disk_get(node);
-	if (!disk) {
+	mutex_lock(&admin_lock);
+	if (!the_disk || the_disk->node != node) {
 		hc_extack(extack, "there is no swap disk on this node");
 		err = -ENODEV;
-	} else if (disk_openers(disk->gd)) {
+	} else if (!disk_close_door(the_disk)) {
 		hc_extack(extack, "the swap disk is in use; swapoff first");
 		err = -EBUSY;
+	} else {
+		disk_remove(the_disk);
 	}
-	hc_disk_put(disk);
-	if (!err)
-		disk_remove(disk);
-	mutex_unlock(&remove_lock);
+	mutex_unlock(&admin_lock);
 	return err;
 }
 
 void hc_disk_node_gone(struct hc_node *node)
 {
-	struct hc_disk *disk;
-
-	mutex_lock(&remove_lock);
-	disk = hc_disk_get(node);
-	hc_disk_put(disk);
+	mutex_lock(&admin_lock);
 	/* Even when open: its pages end with the namespace, swapoff works on what is left. */
-	if (disk)
-		disk_remove(disk);
-	mutex_unlock(&remove_lock);
+	if (the_disk && the_disk->node == node)
+		disk_remove(the_disk);
+	mutex_unlock(&admin_lock);
 }
 
 /* ---- the local backing ---- */
@@ -524,7 +574,7 @@ int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ac
 		return PTR_ERR(b);
 	}
 	b->on_error = backing_failed;
-	down_write(&disk_sem);
+	mutex_lock(&admin_lock);
 	if (the_backing) {
 		hc_extack(extack, "there is a backing device already");
 		err = -EEXIST;
@@ -533,11 +583,11 @@ int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ac
 		if (the_disk) {
 			spin_lock_irq(&the_disk->node->map_lock);
 			the_disk->backing = b;
-			the_disk->node->targets[HC_TARGET_LOCAL].is_live = true;
+			WRITE_ONCE(the_disk->node->targets[HC_TARGET_LOCAL].is_live, true);
 			spin_unlock_irq(&the_disk->node->map_lock);
 		}
 	}
-	up_write(&disk_sem);
+	mutex_unlock(&admin_lock);
 	if (err)
 		hc_backing_close(b);
 	else
@@ -547,11 +597,9 @@ int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ac
 
 int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack)
 {
-	struct hc_backing *b = NULL;
 	int err = 0;
 
-	mutex_lock(&remove_lock);
-	down_write(&disk_sem);
+	mutex_lock(&admin_lock);
 	if (!the_backing) {
 		hc_extack(extack, "there is no backing device");
 		err = -ENODEV;
@@ -559,28 +607,11 @@ int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack)
 		hc_extack(extack, "the swap disk uses it; delete the disk first");
 		err = -EBUSY;
 	} else {
-		b = the_backing;
+		hc_backing_close(the_backing);
 		the_backing = NULL;
 	}
-	up_write(&disk_sem);
-	if (b)
-		hc_backing_close(b);
-	mutex_unlock(&remove_lock);
+	mutex_unlock(&admin_lock);
 	return err;
-}
-
-struct hc_backing *hc_backing_get(void)
-{
-	down_read(&disk_sem);
-	if (the_backing)
-		return the_backing;
-	up_read(&disk_sem);
-	return NULL;
-}
-
-void hc_backing_put(void)
-{
-	up_read(&disk_sem);
 }
 
 void hc_disk_exit(void)

@@ -33,10 +33,10 @@ struct hc_disk {
 	struct blk_mq_tag_set set;
 	struct hc_map map;		/* node->map_lock */
 	struct hc_env *host_env;	/* writes of no environment: local only */
-	struct hc_backing *backing;	/* set before use, never while the disk is open */
+	struct hc_backing *backing;	/* NULL, then set once; node->map_lock */
 	struct page *header;		/* slot 0, the swap header: always here */
 	bool checksum;
-	bool is_ending;
+	bool is_ending;			/* gd->open_mutex */
 	struct hc_repairer *repairer;
 	bool was_degraded;		/* repair says so when it is over */
 	atomic64_t reads, writes, errors, refused, retries, repaired, bad_sums, freed;
@@ -47,10 +47,6 @@ int hc_disk_add(struct hc_node *node, u64 size_bytes, bool checksum,
 int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack);
 int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ack *extack);
 int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack);
-/** hc_backing_get() - the backing device or NULL; not to be removed until hc_backing_put() */
-struct hc_backing *hc_backing_get(void);
-void hc_backing_put(void);
-
 /** hc_disk_exit() - the module goes; every node and with it the disk is gone */
 void hc_disk_exit(void);
 
@@ -59,7 +55,7 @@ void hc_disk_node_gone(struct hc_node *node);
 
 /**
  * hc_disk_get() - the disk, if @node added it (NULL: whoever did); keeps it from
- * being removed until hc_disk_put(). Process context.
+ * being removed until hc_disk_put(). Any context.
  */
 struct hc_disk *hc_disk_get(struct hc_node *node);
 void hc_disk_put(struct hc_disk *disk);

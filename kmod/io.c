@@ -75,7 +75,7 @@ static void io_end(struct hc_io *io, blk_status_t status)
 
 	if (status)
 		atomic64_add(io->nr, &disk->errors);
-	trace_hc_io_done(io->slot, io->nr, req_op(io_rq(io)), blk_status_to_errno(status),
+	trace_hc_io_done(io->slot, io->nr, (__force int)req_op(io_rq(io)), blk_status_to_errno(status),
 			 ktime_us_delta(ktime_get(), io->began));
 	hc_env_put(io->env);
 	io->env = NULL;
@@ -146,7 +146,7 @@ static void read_finish(struct hc_io *io)
 	else if (io_expired(io, read_limit_ms()))
 		io_end(io, BLK_STS_IOERR);
 	else
-		io_again(io, io->bad ? 0 : 1);
+		io_again(io, 1 + (io->bad ? io->slot % 8 : 0));	/* two readers of one bad copy part */
 }
 
 static bool read_check(struct hc_io *io, u8 i)
@@ -271,19 +271,23 @@ static void read_start(struct hc_io *io)
 static void write_undo(struct hc_io *io)
 {
 	struct hc_disk *disk = io->disk;
+	struct hc_loss loss = {};
 	unsigned long flags;
 	u8 i, k;
 
 	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr_runs; i++) {
 		struct hc_run *run = &io->runs[i];
-		int conn = run->is_sent ? run->call.conn : -1;
+		int conn = hc_run_quarantine(run);
 
 		for (k = 0; k < run->nr; k++)
 			hc_map_unreserve(&disk->map, run->loc + k, conn);
+		if (run->err == -EREMOTEIO)
+			hc_run_drop_slab(run, &loss);
 	}
 	hc_map_write_abort(&disk->map, io->slot, io->nr);
 	spin_unlock_irqrestore(&disk->node->map_lock, flags);
+	hc_disk_lost(disk, &loss);
 }
 
 static bool write_commit(struct hc_io *io)
@@ -329,9 +333,7 @@ static void write_run_done(struct hc_run *run, int err)
 {
 	struct hc_io *io = run->priv;
 
-	/* Only a write that was cut off in the middle may still arrive. */
-	if (err != -ECONNRESET)
-		run->is_sent = false;
+	run->err = err;
 	if (err)
 		set_bit(run->bv - io->bv, &io->failed);
 	write_finish(io);
@@ -453,7 +455,10 @@ static void write_start(struct hc_io *io)
 		break;
 	case -EBUSY:
 	case -EAGAIN:
-		io_again(io, LEASE_RETRY_MS);
+		if (io_expired(io, read_limit_ms()))
+			io_end(io, BLK_STS_IOERR);
+		else
+			io_again(io, LEASE_RETRY_MS);
 		return;
 	case -EDQUOT:
 		write_refuse(io, HC_EV_QUOTA, " has used up its quota; the pages stay in RAM.");

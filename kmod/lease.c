@@ -25,9 +25,21 @@
 static void lease_work_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(lease_work, lease_work_fn);
 
+/* Rounds follow each other after this at the earliest, however many kicks come. */
+#define PAUSE_MS	4
+
+static unsigned long is_kicked;
+
 void hc_lease_kick(struct hc_node *node)
 {
-	mod_delayed_work(hc_ctl_wq, &lease_work, 0);
+	static unsigned long last;
+
+	if (test_and_set_bit(0, &is_kicked))
+		return;
+	mod_delayed_work(hc_ctl_wq, &lease_work,
+			 time_before(jiffies, READ_ONCE(last) + msecs_to_jiffies(PAUSE_MS)) ?
+			 msecs_to_jiffies(PAUSE_MS) : 0);
+	WRITE_ONCE(last, jiffies);
 }
 
 static u32 ahead_of(const struct hc_share *share)
@@ -147,11 +159,11 @@ static u32 wants_collect(struct hc_disk *disk, struct want *wants)
 }
 
 /*
- * Slabs came. False when the donor lies about them. What finds no place in our
- * table is moved to the front of @ids, *@ret_left of them.
+ * Slabs came, of the lease @epoch. False when the donor lies about them. What finds
+ * no place in our table is moved to the front of @ids, *@ret_left of them.
  */
-static bool slabs_add(struct hc_disk *disk, const struct want *want, u32 nr, __le32 *ids,
-		      u32 *ret_left)
+static bool slabs_add(struct hc_disk *disk, const struct want *want, u64 epoch, u32 nr,
+		      __le32 *ids, u32 *ret_left)
 {
 	struct hc_menv *env;
 	bool honest = true;
@@ -160,6 +172,9 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u32 nr, __l
 	*ret_left = 0;
 	spin_lock_irq(&disk->node->map_lock);
 	env = disk->node->envs[want->env];
+	/* Given up while the answer was on its way: the donor will end that lease. */
+	if (hc_peer_epoch(disk->node, want->target) != epoch)
+		nr = 0;
 	for (i = 0; i < nr; i++) {
 		int err = env ? hc_map_slab_add(&disk->map, env, want->target,
 						le32_to_cpu(ids[i])) : -ENOENT;
@@ -174,12 +189,12 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u32 nr, __l
 }
 
 static void lease_take(struct hc_disk *disk, struct hc_peer *peer, const struct want *want,
-		       u32 nr, void *ids)
+		       const struct hc_call *call, void *ids)
 {
 	struct hc_call back = { .msg = { .type = HCW_RELEASE }, .data = ids };
 	u32 left;
 
-	if (!slabs_add(disk, want, nr, ids, &left)) {
+	if (!slabs_add(disk, want, call->msg.epoch, call->answer.nr, ids, &left)) {
 		hc_peer_error(peer);
 		hc_event(disk->node, HC_EV_PEER_REFUSED, peer->id, want->env, 0,
 			 "Node %u lent a slab that it had lent before; it was not taken.", peer->id);
@@ -194,7 +209,10 @@ static bool lease_ask(struct hc_disk *disk, struct hc_peer *peer, const struct w
 		      void *buf)
 {
 	struct hc_call call = {
-		.msg = { .type = HCW_LEASE, .nr = want->nr, .arg = want->env },
+		.msg = {
+			.type = HCW_LEASE, .nr = want->nr, .arg = want->env,
+			.epoch = READ_ONCE(peer->epoch),
+		},
 		.data_in = buf,
 	};
 	int err;
@@ -206,7 +224,7 @@ static bool lease_ask(struct hc_disk *disk, struct hc_peer *peer, const struct w
 		WRITE_ONCE(peer->free_slabs, 0);
 		hc_peer_targets(peer);
 	} else if (!err) {
-		lease_take(disk, peer, want, call.answer.nr, buf);
+		lease_take(disk, peer, want, &call, buf);
 	}
 	mutex_unlock(&peer->ctl_lock);
 	return !err && !call.answer.status;
@@ -275,10 +293,12 @@ static struct {
 
 static void lease_work_fn(struct work_struct *work)
 {
-	struct hc_disk *disk = hc_disk_get(NULL);
+	struct hc_disk *disk;
 	bool got = false;
 	u32 i, nr;
 
+	clear_bit(0, &is_kicked);
+	disk = hc_disk_get(NULL);
 	if (!disk)
 		return;
 	nr = wants_collect(disk, round.wants);

@@ -27,28 +27,45 @@ MODULE_PARM_DESC(allow_netns,
 		 "Let network namespaces other than the first be nodes of their own; for tests (N)");
 
 struct workqueue_struct *hc_ctl_wq;
+struct workqueue_struct *hc_watch_wq;
 struct workqueue_struct *hc_fail_wq;
+struct workqueue_struct *hc_send_wq;
 struct workqueue_struct *hc_data_wq;
+
+static const struct {
+	struct workqueue_struct **wq;
+	const char *name;
+	unsigned int flags;
+} workqueues[] = {
+	{ &hc_ctl_wq,	"hc_ctl",	WQ_UNBOUND },
+	{ &hc_watch_wq,	"hc_watch",	WQ_UNBOUND },
+	{ &hc_fail_wq,	"hc_fail",	WQ_UNBOUND },
+	{ &hc_send_wq,	"hc_send",	WQ_HIGHPRI },
+	{ &hc_data_wq,	"hc_data",	WQ_HIGHPRI },
+};
 
 static void workqueues_exit(void)
 {
-	if (hc_ctl_wq)
-		destroy_workqueue(hc_ctl_wq);
-	if (hc_fail_wq)
-		destroy_workqueue(hc_fail_wq);
-	if (hc_data_wq)
-		destroy_workqueue(hc_data_wq);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(workqueues); i++)
+		if (*workqueues[i].wq)
+			destroy_workqueue(*workqueues[i].wq);
 }
 
 static int workqueues_init(void)
 {
-	hc_ctl_wq = alloc_workqueue("hc_ctl", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	hc_fail_wq = alloc_workqueue("hc_fail", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	hc_data_wq = alloc_workqueue("hc_data", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
-	if (hc_ctl_wq && hc_fail_wq && hc_data_wq)
-		return 0;
-	workqueues_exit();
-	return -ENOMEM;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(workqueues); i++) {
+		*workqueues[i].wq = alloc_workqueue("%s", WQ_MEM_RECLAIM | workqueues[i].flags, 0,
+						    workqueues[i].name);
+		if (!*workqueues[i].wq) {
+			workqueues_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 static int __init hc_init(void)

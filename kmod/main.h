@@ -8,9 +8,14 @@
 
 #define HC_VERSION "0.1.0"
 
-/* WQ_MEM_RECLAIM, all three; an item waits for items of a queue named below it only. */
-extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, watching, control requests */
+/*
+ * All WQ_MEM_RECLAIM. An item waits only for items of queues named below its own, so
+ * that one rescuer for each queue is enough to go on without memory.
+ */
+extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, calling back, control requests */
+extern struct workqueue_struct *hc_watch_wq;	/* deadlines, giving up peers */
 extern struct workqueue_struct *hc_fail_wq;	/* ends of connections */
+extern struct workqueue_struct *hc_send_wq;	/* answers; wait for the peer to take them */
 extern struct workqueue_struct *hc_data_wq;	/* pages; never waits for a peer */
 
 /* Module parameters, milliseconds; see main.c. */

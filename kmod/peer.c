@@ -72,6 +72,19 @@ struct hc_peer *hc_peer_by_target(struct hc_node *node, u8 target)
 	return peer;
 }
 
+u64 hc_peer_epoch(struct hc_node *node, u8 target)
+{
+	struct hc_peer *peer;
+	u64 epoch = 0;
+
+	rcu_read_lock();
+	peer = rcu_dereference(node->by_target[target]);
+	if (peer)
+		epoch = READ_ONCE(peer->epoch);
+	rcu_read_unlock();
+	return epoch;
+}
+
 /* ---- how placement sees it ---- */
 
 void hc_peer_targets(struct hc_peer *peer)
@@ -136,9 +149,7 @@ void hc_peer_hello_make(struct hc_peer *peer, u16 conn, struct hcw_hello *ret)
 	ret->page_shift = cpu_to_le16(HCW_PAGE_SHIFT);
 	ret->slab_pages = cpu_to_le16(HCW_SLAB_PAGES);
 	strscpy(ret->name, node->name, sizeof(ret->name));
-	spin_lock_bh(&peer->hello_lock);
-	ret->epoch = cpu_to_le64(peer->epoch);
-	spin_unlock_bh(&peer->hello_lock);
+	ret->epoch = cpu_to_le64(READ_ONCE(peer->epoch));
 }
 
 enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn,
@@ -193,19 +204,24 @@ static struct hc_conn *conn_locked(struct hc_peer *peer, u16 idx)
 					 lockdep_is_held(&peer->node->lock));
 }
 
-/* Its pages are given up: whatever it still holds is refused when it returns. */
-static void peer_drop_pages(struct hc_peer *peer, bool new_epoch)
+/*
+ * Its pages are given up: whatever it still holds is refused when it returns. The
+ * epoch grows between two rounds: what was prepared before carries the old one and
+ * means slabs that are dropped; what comes after finds none of them.
+ */
+static void peer_drop_pages(struct hc_peer *peer)
 {
 	struct hc_node *node = peer->node;
-	struct hc_loss loss;
+	struct hc_loss loss, late;
 
 	lockdep_assert_held(&node->lock);
-	if (new_epoch) {
-		spin_lock_bh(&peer->hello_lock);
-		peer->epoch++;
-		spin_unlock_bh(&peer->hello_lock);
-	}
 	hc_disk_drop_target(node, peer->target, &loss);
+	hc_disk_lock(node);
+	WRITE_ONCE(peer->epoch, peer->epoch + 1);
+	hc_disk_unlock(node);
+	hc_disk_drop_target(node, peer->target, &late);
+	loss.nr_lost += late.nr_lost;
+	loss.nr_degraded += late.nr_degraded;
 	if (loss.nr_lost || loss.nr_degraded || peer->lent_incarnation)
 		hc_event(node, HC_EV_PEER_DROPPED, peer->id, 0, loss.nr_degraded + loss.nr_lost,
 			 "Node %u was given up: %u pages have a copy less, %u pages are lost.",
@@ -213,11 +229,41 @@ static void peer_drop_pages(struct hc_peer *peer, bool new_epoch)
 	peer->lent_incarnation = 0;
 }
 
+/*
+ * The other end has closed the connection that had this number before: no write
+ * of it can arrive any more.
+ */
+static void settle_serial(struct hc_peer *peer, struct hc_conn *conn)
+{
+	u8 old = peer->live_serial[conn->idx];
+
+	clear_bit(conn->serial, peer->settled);
+	peer->live_serial[conn->idx] = conn->serial;
+	if (!old)
+		return;
+	set_bit(old, peer->settled);
+	hc_disk_unquarantine(peer->node, peer->target, old);
+}
+
+bool hc_peer_settled(struct hc_node *node, u8 target, u8 serial)
+{
+	struct hc_peer *peer;
+	bool settled;
+
+	rcu_read_lock();
+	peer = rcu_dereference(node->by_target[target]);
+	settled = !peer || test_bit(serial, peer->settled);
+	rcu_read_unlock();
+	return settled;
+}
+
 void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 {
 	struct hc_node *node = peer->node;
 	bool first = false;
 
+	/* Nothing may go out on it before our own hello. */
+	wait_for_completion(&conn->said_hello);
 	if (conn->hello.is_new_lease)
 		hc_pool_expire(peer);
 	mutex_lock(&node->lock);
@@ -227,7 +273,7 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 	}
 	/* Its module was loaded anew: what it lent us is gone with the old one. */
 	if (peer->lent_incarnation && peer->lent_incarnation != conn->hello.incarnation)
-		peer_drop_pages(peer, true);
+		peer_drop_pages(peer);
 	if (cmpxchg(&conn->state, HC_CONN_GREETED, HC_CONN_LIVE) != HC_CONN_GREETED) {
 		mutex_unlock(&node->lock);
 		return;
@@ -239,7 +285,7 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 		WRITE_ONCE(peer->state, HC_PEER_LIVE);
 		cancel_delayed_work(&peer->drop_work);
 	}
-	hc_disk_unquarantine(node, peer->target, conn->idx);
+	settle_serial(peer, conn);
 	hc_peer_targets(peer);
 	mutex_unlock(&node->lock);
 	complete_all(&conn->greeted);
@@ -261,7 +307,7 @@ void hc_peer_conn_down(struct hc_peer *peer, struct hc_conn *conn)
 		WRITE_ONCE(peer->state, HC_PEER_LOST);
 		peer->is_suspect = false;
 		if (!peer->is_gone)
-			queue_delayed_work(hc_ctl_wq, &peer->drop_work,
+			queue_delayed_work(hc_watch_wq, &peer->drop_work,
 					   msecs_to_jiffies(hc_peer_grace_ms));
 	}
 	hc_peer_targets(peer);
@@ -287,7 +333,7 @@ static void drop_work_fn(struct work_struct *work)
 	mutex_lock(&node->lock);
 	if (peer->state == HC_PEER_LOST) {
 		WRITE_ONCE(peer->state, HC_PEER_DROPPING);
-		peer_drop_pages(peer, true);
+		peer_drop_pages(peer);
 		WRITE_ONCE(peer->state, HC_PEER_NEW);
 		hc_peer_targets(peer);
 	}
@@ -301,7 +347,7 @@ static int conn_replace(struct hc_peer *peer, u16 idx, struct netlink_ext_ack *e
 	struct hc_conn *old;
 
 	mutex_lock(&peer->node->lock);
-	/* peer_end() takes connect_lock after setting this: it sees our connection, or we see this. */
+	/* peer_end() takes connect_lock after setting this: one of us sees the other. */
 	if (peer->is_gone) {
 		mutex_unlock(&peer->node->lock);
 		hc_extack(extack, "the peer is being removed");
@@ -532,7 +578,7 @@ static void peer_end(struct hc_peer *peer)
 	mutex_lock(&node->lock);
 	WRITE_ONCE(peer->state, HC_PEER_DROPPING);
 	hc_peer_targets(peer);
-	peer_drop_pages(peer, true);
+	peer_drop_pages(peer);
 	hc_envs_peer_removed(node, peer);
 	memset(&node->targets[peer->target], 0, sizeof(node->targets[0]));
 	RCU_INIT_POINTER(node->by_target[peer->target], NULL);

@@ -9,6 +9,7 @@
 #ifndef _HC_PEER_H
 #define _HC_PEER_H
 
+#include <linux/bitmap.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -36,13 +37,16 @@ struct hc_peer {
 	bool is_gone;			/* deleted; node->lock */
 	struct hc_conn __rcu *conns[HC_CONNS_MAX];	/* node->lock for writing */
 	u32 nr_live;			/* node->lock */
+	u8 next_serial;			/* connect_lock */
+	u8 live_serial[HC_CONNS_MAX];	/* of the last LIVE one of each number; node->lock */
+	DECLARE_BITMAP(settled, 256);	/* serials whose writes can't arrive any more */
 	struct mutex connect_lock;	/* one connection made or replaced at a time */
 	struct mutex ctl_lock;		/* one LEASE or RELEASE at a time */
 	struct mutex recall_lock;	/* one RECALL at a time */
 	struct delayed_work drop_work;	/* grace is over */
 
-	spinlock_t hello_lock;		/* the epochs and incarnation */
-	u64 epoch;			/* ours at that peer */
+	u64 epoch;			/* ours at that peer; node->map_lock for writing */
+	spinlock_t hello_lock;		/* what its hellos said */
 	u64 their_epoch;		/* greatest met */
 	u64 min_epoch;			/* fence */
 	u64 incarnation;		/* of its module, last met */
@@ -71,6 +75,12 @@ struct hc_peer *hc_peer_find(struct hc_node *node, u32 id);
 
 /** hc_peer_by_target() - a reference or NULL. Any context */
 struct hc_peer *hc_peer_by_target(struct hc_node *node, u8 target);
+
+/** hc_peer_epoch() - our lease epoch at @target, 0 = no such peer. Any context */
+u64 hc_peer_epoch(struct hc_node *node, u8 target);
+
+/** hc_peer_settled() - no write of that connection can arrive any more. Any context */
+bool hc_peer_settled(struct hc_node *node, u8 target, u8 serial);
 
 /** hc_peer_add() - find or make; a reference or ERR_PTR */
 struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name);

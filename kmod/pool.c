@@ -13,6 +13,7 @@
 
 #define WATCH_MS		500
 #define RECALL_AGAIN_MS		10000
+#define LEASE_AT_ONCE		64	/* slabs; the connection can't end meanwhile */
 #define RECALL_PRESSURE_MAX	64	/* slabs called back at a time under pressure */
 #define SLAB_BYTES		((u64)HCW_SLAB_PAGES << PAGE_SHIFT)
 
@@ -132,7 +133,7 @@ static void lend(struct hc_pool *pool, struct hc_peer *peer, struct hc_lslab *sl
 u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 {
 	struct hc_pool *pool = peer->node->pool;
-	u32 got = 0, want = min_t(u32, *nr, HCW_LEASE_MAX);
+	u32 got = 0, want = min_t(u32, *nr, LEASE_AT_ONCE);
 	u64 room, limit;
 	bool is_new;
 	u16 status;

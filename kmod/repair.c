@@ -50,8 +50,7 @@ static void run_done(struct hc_run *run, int err)
 	struct job *job = run->priv;
 
 	job->err = err;
-	if (err != -ECONNRESET)
-		run->is_sent = false;
+	run->err = err;
 	if (atomic_dec_and_test(&r->left))
 		complete(&r->done);
 }
@@ -156,16 +155,19 @@ static bool job_check(struct hc_disk *disk, struct job *job)
 static void job_end(struct hc_disk *disk, struct job *job)
 {
 	u32 loc = job->err ? HC_LOC_NONE : job->loc;
+	struct hc_loss loss = {};
 	int err, conn = -1;
 
-	/* Only a write that was cut off may still arrive. */
-	if (job->err && job->run.is_write && job->run.is_sent)
-		conn = job->run.call.conn;
 	spin_lock_irq(&disk->node->map_lock);
 	err = hc_map_repair_end(&disk->map, &job->plan, loc);
+	if (job->err && job->run.is_write)
+		conn = hc_run_quarantine(&job->run);
 	if (job->err || err)
 		hc_map_unreserve(&disk->map, job->loc, conn);
+	if (job->run.is_write && job->run.err == -EREMOTEIO)
+		hc_run_drop_slab(&job->run, &loss);
 	spin_unlock_irq(&disk->node->map_lock);
+	hc_disk_lost(disk, &loss);
 	if (!job->err && !err)
 		atomic64_inc(&disk->repaired);
 	trace_hc_repair(job->plan.slot, job->err ?: err);

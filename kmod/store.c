@@ -22,6 +22,30 @@ void hc_run_prepare(struct hc_run *run)
 	run->target = slab->target;
 	run->slab_id = slab->id;
 	run->is_sent = false;
+	run->epoch = hc_peer_epoch(run->disk->node, slab->target);
+}
+
+int hc_run_quarantine(const struct hc_run *run)
+{
+	if (run->err != -ECONNRESET || !run->is_sent ||
+	    hc_peer_settled(run->disk->node, run->target, run->call.conn))
+		return -1;
+	return run->call.conn;
+}
+
+void hc_run_drop_slab(const struct hc_run *run, struct hc_loss *loss)
+{
+	u32 i = hc_loc_slab(run->loc);
+	const struct hc_slab *slab = &run->disk->map.slabs[i];
+	struct hc_loss one;
+
+	lockdep_assert_held(&run->disk->node->map_lock);
+	if (slab->state == HC_SLAB_FREE || slab->target != run->target || slab->id != run->slab_id)
+		return;
+	hc_map_slab_drop(&run->disk->map, i, &one);
+	loss->env = one.env;
+	loss->nr_lost += one.nr_lost;
+	loss->nr_degraded += one.nr_degraded;
 }
 
 static void local_done(struct hc_backing_op *op, int err)
@@ -80,6 +104,7 @@ static void remote_start(struct hc_run *run)
 	run->call.msg.slab = run->slab_id;
 	run->call.msg.page = hc_loc_page(run->loc);
 	run->call.msg.nr = run->nr;
+	run->call.msg.epoch = run->epoch;
 	run->call.bv = run->bv;
 	run->call.done = remote_done;
 	run->call.priv = run;

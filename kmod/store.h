@@ -14,10 +14,12 @@ struct hc_run {
 	struct hc_backing_op *ops;	/* nr entries, for the local device */
 	u32 loc;			/* the first page's location */
 	u32 slab_id;			/* hc_run_prepare() */
+	u64 epoch;			/* hc_run_prepare(): of the lease the slab is from */
 	u8 target;			/* hc_run_prepare() */
 	u8 nr;
 	bool is_write;
-	bool is_sent;			/* an unanswered write may still arrive */
+	bool is_sent;			/* started on a connection */
+	int err;			/* as told to done(); the caller's to keep */
 	/*
 	 * Called once, any context. @err: 0; -ECONNRESET, -ENOTCONN: the donor is out
 	 * of reach; -EREMOTEIO: it refused; -EIO: the local device failed.
@@ -35,6 +37,18 @@ struct hc_run {
 
 /** hc_run_prepare() - look up @run->loc. Under the map lock, while it is pinned or reserved */
 void hc_run_prepare(struct hc_run *run);
+
+/**
+ * hc_run_quarantine() - serial of the connection on which a failed write may still
+ * arrive at its donor, or -1. Under the map lock
+ */
+int hc_run_quarantine(const struct hc_run *run);
+
+/**
+ * hc_run_drop_slab() - the donor does not know this slab (any more): forget it. Adds
+ * to @loss. Under the map lock
+ */
+void hc_run_drop_slab(const struct hc_run *run, struct hc_loss *loss);
 
 /** hc_run_start() - do it; done() may be called before it returns. May sleep, runs in reclaim */
 void hc_run_start(struct hc_run *run);

@@ -195,7 +195,7 @@ static bool tcp_try_reply(struct hc_conn *conn, const struct hc_reply *reply)
 	conn->part_reply = *reply;
 	conn->part_off = n;
 	conn->tx_partial = true;
-	queue_work(hc_data_wq, &conn->part_work);
+	queue_work(hc_send_wq, &conn->part_work);
 	return true;
 }
 
@@ -233,7 +233,9 @@ static int tcp_send(struct hc_conn *conn, const struct hcw_hdr *hdr, const struc
 	if (!hc_conn_is_dead(conn)) {
 		lock_sock(sk);
 		conn->tx_busy = true;
+		conn->tx_tag = nr_bv && hdr->type == HCW_WRITE ? le64_to_cpu(hdr->tag) : 0;
 		err = send_locked(conn, hdr, bv, nr_bv, data, data_len);
+		conn->tx_tag = 0;
 		conn->tx_busy = false;
 		release_sock(sk);
 	}

@@ -207,7 +207,7 @@ struct hc_loss {
 /** hc_map_slab_drop() - its donor is given up: forget every page in it. Bounded work */
 void hc_map_slab_drop(struct hc_map *map, u32 slab, struct hc_loss *ret_loss);
 
-/** hc_map_unquarantine() - the donor closed connection @conn: its pages are free again. Bounded by one slab */
+/** hc_map_unquarantine() - the donor closed connection @conn: its pages are free again */
 u32 hc_map_unquarantine(struct hc_map *map, u32 slab, u8 conn);
 
 /**
