@@ -306,10 +306,25 @@ static void map_free(struct hc_disk *disk)
 	vfree(disk->map.needs);
 }
 
+/* Every page twice, a quarter of slack, and what is kept ahead. */
+static u32 slabs_of(u32 nr_slots)
+{
+	return nr_slots / HC_SLAB_PAGES * 5 / 2 + 1024;
+}
+
+/* Is the map of a disk of this size more than this machine should spend on it? */
+static bool map_too_big(u64 size_bytes)
+{
+	u32 nr_slots = size_bytes >> PAGE_SHIFT;
+	u64 bytes = (u64)nr_slots * sizeof(struct hc_slot) +
+		    (u64)slabs_of(nr_slots) * sizeof(struct hc_slab);
+
+	return bytes > (u64)totalram_pages() << PAGE_SHIFT >> 3;
+}
+
 static int map_alloc(struct hc_disk *disk, u32 nr_slots)
 {
-	/* Every page twice, a quarter of slack, and what is kept ahead. */
-	u32 nr_slabs = nr_slots / HC_SLAB_PAGES * 5 / 2 + 1024;
+	u32 nr_slabs = slabs_of(nr_slots);
 	struct hc_slot *slots = vzalloc(array_size(nr_slots, sizeof(*slots)));
 	struct hc_slab *slabs = vzalloc(array_size(nr_slabs, sizeof(*slabs)));
 	unsigned long *needs = vzalloc(BITS_TO_LONGS(nr_slots) * sizeof(long));
@@ -490,6 +505,12 @@ int hc_disk_add(struct hc_node *node, u64 size_bytes, bool checksum,
 		hc_extack(extack, "the swap disk exists already; there is one per machine");
 		mutex_unlock(&admin_lock);
 		return -EEXIST;
+	}
+	if (map_too_big(size_bytes)) {
+		hc_extack(extack,
+			  "its map would take more than an eighth of this machine's memory; make it smaller");
+		mutex_unlock(&admin_lock);
+		return -ENOMEM;
 	}
 	disk = disk_alloc(node, size_bytes, checksum);
 	err = disk ? queue_alloc(disk, size_bytes) : -ENOMEM;

@@ -241,6 +241,8 @@ int hc_env_del(struct hc_node *node, u32 id, struct netlink_ext_ack *extack)
 	struct hc_env *env;
 	int err;
 
+	/* Writes that saw a binding before it went have their reference after this. */
+	synchronize_rcu();
 	mutex_lock(&node->lock);
 	env = env_find(node, id);
 	if (env) {

@@ -19,6 +19,19 @@ struct late_cb {
 	struct net *net;	/* reference held */
 };
 
+/* The numbers of the family's groups may be another one's from then on. RCU */
+static bool is_stopped;
+
+static void multicast(struct net *net, struct sk_buff *skb)
+{
+	rcu_read_lock();
+	if (READ_ONCE(is_stopped))
+		nlmsg_free(skb);
+	else
+		genlmsg_multicast_netns(&hc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
+	rcu_read_unlock();
+}
+
 static void late_work_fn(struct work_struct *work)
 {
 	struct llist_node *list = llist_reverse_order(llist_del_all(&late));
@@ -29,7 +42,7 @@ static void late_work_fn(struct work_struct *work)
 
 		skb->next = NULL;	/* shares its place with ll_node */
 		memset(skb->cb, 0, sizeof(skb->cb));
-		genlmsg_multicast_netns(&hc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
+		multicast(net, skb);
 		put_net(net);
 	}
 }
@@ -39,7 +52,7 @@ static DECLARE_WORK(late_work, late_work_fn);
 static void event_send(struct net *net, struct sk_buff *skb)
 {
 	if (!in_hardirq() && !irqs_disabled()) {
-		genlmsg_multicast_netns(&hc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
+		multicast(net, skb);
 	} else if (maybe_get_net(net)) {
 		((struct late_cb *)skb->cb)->net = net;
 		llist_add(&skb->ll_node, &late);
@@ -47,6 +60,12 @@ static void event_send(struct net *net, struct sk_buff *skb)
 	} else {
 		nlmsg_free(skb);
 	}
+}
+
+void hc_event_stop(void)
+{
+	WRITE_ONCE(is_stopped, true);
+	synchronize_rcu();
 }
 
 static bool event_allowed(struct hc_node *node)

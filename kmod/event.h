@@ -19,4 +19,7 @@ __printf(6, 7)
 void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 count,
 	      const char *fmt, ...);
 
+/** hc_event_stop() - the netlink family goes: no event is sent any more. May sleep */
+void hc_event_stop(void);
+
 #endif /* _HC_EVENT_H */

@@ -351,6 +351,8 @@ static void write_refuse(struct hc_io *io, enum hc_event kind, const char *text)
 		hc_event(disk->node, kind, 0, env->map.id, atomic64_read(&env->refused), "%s%s%s",
 			 env->name[0] ? "Environment " : "", env->name, text);
 	}
+	/* The event and the counters say it; the page just stays where it is. */
+	io_rq(io)->rq_flags |= RQF_QUIET;
 	io_end(io, BLK_STS_IOERR);
 }
 
@@ -458,7 +460,7 @@ static void write_start(struct hc_io *io)
 		if (io_expired(io, read_limit_ms()))
 			io_end(io, BLK_STS_IOERR);
 		else
-			io_again(io, LEASE_RETRY_MS);
+			io_again(io, io_expired(io, LEASE_WAIT_MS) ? RETRY_MS : LEASE_RETRY_MS);
 		return;
 	case -EDQUOT:
 		write_refuse(io, HC_EV_QUOTA, " has used up its quota; the pages stay in RAM.");

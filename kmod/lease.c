@@ -325,6 +325,8 @@ void hc_lease_start(void)
 void hc_lease_stop(void)
 {
 	cancel_delayed_work_sync(&lease_work);
+	/* The kick that was cancelled must not swallow those of the next disk. */
+	clear_bit(0, &is_kicked);
 }
 
 void hc_lease_end(struct hc_node *node)

@@ -4,6 +4,7 @@
 #include <linux/rcupdate.h>
 
 #include "disk.h"
+#include "event.h"
 #include "main.h"
 #include "netlink.h"
 #include "node.h"
@@ -92,6 +93,7 @@ err_workqueues:
 /* No request comes in, no node is left with its disk and peers, no work runs. */
 static void __exit hc_exit(void)
 {
+	hc_event_stop();
 	hc_netlink_exit();
 	hc_node_exit();
 	hc_disk_exit();

@@ -177,6 +177,8 @@ static int daemon_register_doit(struct sk_buff *in, struct genl_info *info)
 /* ---- policies: one per command, with the ranges (6.1 wants them writable) ---- */
 
 static struct netlink_range_validation id_range = { .min = 1, .max = U32_MAX };
+/* Below the top: the module adds to it. */
+static struct netlink_range_validation epoch_range = { .min = 1, .max = 1ULL << 62 };
 static struct netlink_range_validation env_range = { .min = 1, .max = HC_ENVS_MAX };
 static struct netlink_range_validation quota_range = { .max = HC_DISK_SIZE_MAX };
 static struct netlink_range_validation fd_range = { .max = S32_MAX };
@@ -194,7 +196,7 @@ static const struct nla_policy none_policy[] = {
 static const struct nla_policy node_set_policy[HC_A_NODE_EPOCH + 1] = {
 	[HC_A_NODE_ID]		= NLA_POLICY_FULL_RANGE(NLA_U32, &id_range),
 	[HC_A_NODE_NAME]	= { .type = NLA_NUL_STRING, .len = HC_NAME_LEN },
-	[HC_A_NODE_EPOCH]	= NLA_POLICY_MIN(NLA_U64, 1),
+	[HC_A_NODE_EPOCH]	= NLA_POLICY_FULL_RANGE(NLA_U64, &epoch_range),
 };
 
 static const struct nla_policy peer_add_policy[HC_A_PEER_CONN + 1] = {

@@ -71,6 +71,8 @@ int hc_nl_peer_add_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	err = hc_peer_connect(peer, nla_get_u32(info->attrs[HC_A_PEER_CONN]),
 			      nla_get_u32(info->attrs[HC_A_PEER_FD]), info->extack);
+	if (err)
+		hc_peer_del_unused(peer);	/* nothing of a refused first connection stays */
 	hc_peer_put(peer);
 	return err;
 }

@@ -609,6 +609,28 @@ int hc_peer_del(struct hc_peer *peer, bool force)
 	return err;
 }
 
+void hc_peer_del_unused(struct hc_peer *peer)
+{
+	struct hc_node *node = peer->node;
+	bool unused;
+	u16 i;
+
+	mutex_lock(&peer->connect_lock);
+	mutex_lock(&node->lock);
+	unused = !peer->is_gone && peer->state == HC_PEER_NEW && !peer->version;
+	for (i = 0; i < HC_CONNS_MAX; i++)
+		unused &= !conn_locked(peer, i);
+	if (unused) {
+		peer->is_gone = true;
+		list_del(&peer->list);
+		node->nr_peers--;
+	}
+	mutex_unlock(&node->lock);
+	mutex_unlock(&peer->connect_lock);
+	if (unused)
+		peer_end(peer);
+}
+
 void hc_peers_drop(struct hc_node *node)
 {
 	for (;;) {

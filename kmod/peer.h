@@ -91,6 +91,9 @@ struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name);
  */
 int hc_peer_del(struct hc_peer *peer, bool force);
 
+/** hc_peer_del_unused() - forget a peer that never was connected and is not just connecting */
+void hc_peer_del_unused(struct hc_peer *peer);
+
 struct hc_peer *hc_peer_get(struct hc_peer *peer);
 void hc_peer_put(struct hc_peer *peer);
 

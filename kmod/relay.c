@@ -12,6 +12,7 @@
 #include "relay.h"
 
 #define WAITING_MAX	256	/* requests of one node */
+#define WAITING_ADMIN	16	/* of these kept for admins */
 #define WAITING_ENV_MAX	16	/* of these from one environment */
 #define DEADLINE_MS	30000
 
@@ -87,12 +88,12 @@ static void request_end(struct request *r, const struct nlattr *payload, u32 err
 
 static int request_bounds(struct hc_node *node, u32 env)
 {
+	u32 n = 0, max = hc_caller_is_admin() ? WAITING_MAX : WAITING_MAX - WAITING_ADMIN;
 	struct request *r;
-	u32 n = 0;
 
 	list_for_each_entry(r, &node->requests, list)
 		n += env && r->env == env;
-	return node->nr_requests >= WAITING_MAX || n >= WAITING_ENV_MAX ? -EAGAIN : 0;
+	return node->nr_requests >= max || n >= WAITING_ENV_MAX ? -EAGAIN : 0;
 }
 
 static struct sk_buff *request_message(struct request *r, u32 daemon, bool is_admin,

@@ -74,29 +74,20 @@ static int apply_run(struct hcd_job *job, struct hcnl *h)
 static int withdraw_run(struct hcd_job *job, struct hcnl *h)
 {
 	struct hcd_env_job *j = (struct hcd_env_job *)job;
-	struct hcnl_env old;
+	uint64_t used = 0;
 	int r;
 
-	if (!h || hcnl_env_get(h, j->env.id, &old) < 0)
+	if (!h)
 		return 0;
-	if (old.used) {
+	r = hcnl_env_withdraw(h, j->env.id, &used);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && used)
 		snprintf(job->error, sizeof(job->error),
 			 "Environment %s still has %llu bytes on the swap disk: end its programs, or turn swap off, then do this again.",
-			 j->env.name, (unsigned long long)old.used);
-		return -EBUSY;
-	}
-	for (size_t i = 0; i < old.nr_cgroups; i++) {
-		r = hcnl_cgroup_unbind(h, old.cgroups[i]);
-		if (r < 0 && r != -ENOENT)
-			return r;
-	}
-	r = hcnl_env_del(h, j->env.id);
-	if (r < 0) {
+			 j->env.name, (unsigned long long)used);
+	else if (r < 0)
 		snprintf(job->error, sizeof(job->error), "%s", hcnl_error(h));
-		/* Pages were written meanwhile: they must go on being its own. */
-		for (size_t i = 0; i < old.nr_cgroups; i++)
-			hcnl_cgroup_bind(h, j->env.id, old.cgroups[i]);
-	}
 	return r;
 }
 

@@ -249,6 +249,7 @@ static int untrack_here(struct hcnl *h, const struct args *a)
 	__attribute__((cleanup(envs_free))) struct envs envs = { 0 };
 	const struct hcnl_env *env;
 	char buf[FORMAT_LEN];
+	uint64_t used;
 	int r;
 
 	if (hcnl_env_list(h, &envs.list, &envs.n) < 0)
@@ -263,13 +264,10 @@ static int untrack_here(struct hcnl *h, const struct args *a)
 			       env->nr_cgroups, a->env, size_format(env->used, buf));
 		return CLI_OK;
 	}
-	for (size_t i = 0; i < env->nr_cgroups; i++)
-		if (hcnl_cgroup_unbind(h, env->cgroups[i]) < 0)
-			return cli_fail("%s", hcnl_error(h));
-	r = hcnl_env_del(h, env->id);
-	if (r == -EBUSY)
-		return cli_fail("\"%s\" writes nothing more, but %s of its pages are still away: end its programs or run \"hyperchain memory swap off\", then untrack again.",
-				a->env, size_format(env->used, buf));
+	r = hcnl_env_withdraw(h, env->id, &used);
+	if (r < 0 && used)
+		return cli_fail("\"%s\" still has %s swapped out: end its programs or run \"hyperchain memory swap off\", then untrack again.",
+				a->env, size_format(used, buf));
 	return r < 0 ? cli_fail("%s", hcnl_error(h)) : CLI_OK;
 }
 

@@ -269,6 +269,17 @@ struct hcnl_env_set {
 int hcnl_env_add(struct hcnl *h, const struct hcnl_env_set *env);	/* Admin. */
 int hcnl_env_set(struct hcnl *h, const struct hcnl_env_set *env);	/* Admin. */
 int hcnl_env_del(struct hcnl *h, uint32_t id);				/* Admin. */
+
+/**
+ * hcnl_env_withdraw - unbind an environment's cgroups and remove it. Admin.
+ * @ret_used: bytes of it that are still on the swap disk
+ *
+ * Has what its programs left behind in the swap cache reclaimed first, and waits up
+ * to some seconds for its leased memory to go back. Return: 0; -EBUSY: its programs
+ * have pages swapped out, nothing was changed; -ENOENT; other negative errno.
+ */
+int hcnl_env_withdraw(struct hcnl *h, uint32_t id, uint64_t *ret_used);
+
 int hcnl_env_get(struct hcnl *h, uint32_t id, struct hcnl_env *ret_env);
 int hcnl_env_list(struct hcnl *h, struct hcnl_env **ret_envs, size_t *ret_n); /* free(3) */
 

@@ -96,7 +96,7 @@
  * @HC_CMD_REQUEST:	anyone; relayed to the node's daemon. HC_A_REQ_PAYLOAD.
  *			The answer is a HC_CMD_ANSWER message with the sequence
  *			number of the request. -ENOTCONN without a daemon,
- *			-ETIMEDOUT after request_timeout_ms, -EAGAIN when too many wait
+ *			-ETIMEDOUT after 30 s, -EAGAIN when too many wait
  * @HC_CMD_ANSWER:	daemon only. HC_A_REQ_COOKIE, _PAYLOAD or _ERROR
  * @HC_CMD_EVENT:	multicast only. HC_A_EV_*
  */
