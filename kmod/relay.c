@@ -86,9 +86,9 @@ static void request_end(struct request *r, const struct nlattr *payload, u32 err
 	kfree(r);
 }
 
-static int request_bounds(struct hc_node *node, u32 env)
+static int request_bounds(struct hc_node *node, u32 env, bool is_admin)
 {
-	u32 n = 0, max = hc_caller_is_admin() ? WAITING_MAX : WAITING_MAX - WAITING_ADMIN;
+	u32 n = 0, max = is_admin ? WAITING_MAX : WAITING_MAX - WAITING_ADMIN;
 	struct request *r;
 
 	list_for_each_entry(r, &node->requests, list)
@@ -123,6 +123,7 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct hc_node *node = hc_node_of(genl_info_net(info));
 	struct nlattr *payload = info->attrs[HC_A_REQ_PAYLOAD];
+	bool is_admin = hc_caller_is_admin(skb);
 	unsigned int noio;
 	struct sk_buff *msg;
 	struct request *r;
@@ -148,14 +149,14 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 		hc_extack(info->extack, "no hyperchaind is running on this node");
 		goto out_free;
 	}
-	err = request_bounds(node, r->env);
+	err = request_bounds(node, r->env, is_admin);
 	if (err) {
 		hc_extack(info->extack, "too many requests wait for the daemon");
 		goto out_free;
 	}
 	r->cookie = ++node->request_cookie;
 	err = -ENOMEM;
-	msg = request_message(r, node->daemon_portid, hc_caller_is_admin(skb), payload);
+	msg = request_message(r, node->daemon_portid, is_admin, payload);
 	if (!msg)
 		goto out_free;
 	err = genlmsg_unicast(node->net, msg, node->daemon_portid);
