@@ -45,6 +45,7 @@ all: deps-told userspace modules ## build all: module for both kernels, tools, d
 -include tools/module.mk
 -include daemon/module.mk
 -include tests/vm/programs/module.mk
+-include tests/bench/module.mk
 
 userspace: $(ALL) ## build the tools and the daemon only
 
@@ -138,10 +139,10 @@ bench: ## measure against NBD and NVMe/TCP in the same guests, writes build/benc
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
-soak: ## the long runs of the tests; PART=k/n does a part of them
+soak: ## the long tests ten times over, added up in build/soak.json; PART=k/n does a part of them
 	@tests/deps/ensure build check lab
 	@$(MAKE) --no-print-directory all
-	@HC_PART=$(PART) tests/vm/run --tag soak
+	@tests/vm/soak $(PART)
 
 debug-kernel: ## build the kernel with KASAN, lockdep and kmemleak that the debug tests boot
 	@tests/deps/ensure build lab debug-kernel
