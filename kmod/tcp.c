@@ -304,6 +304,18 @@ static void socket_tune(struct sock *sk)
 	tcp_sock_set_keepcnt(sk, 5);
 }
 
+/*
+ * For lockdep this socket is another kind than those of processes, which allocate
+ * with their lock held: nothing allocates so under this one, and reclaim may take it.
+ */
+static void socket_reclassify(struct sock *sk)
+{
+	local_bh_disable();
+	lockdep_set_subclass(&sk->sk_lock, 2);
+	lockdep_set_subclass(&sk->sk_lock.slock, 2);
+	local_bh_enable();
+}
+
 static int tcp_start(struct hc_conn *conn, int fd, struct netlink_ext_ack *extack)
 {
 	struct socket *sock;
@@ -323,6 +335,7 @@ static int tcp_start(struct hc_conn *conn, int fd, struct netlink_ext_ack *extac
 	INIT_WORK(&conn->part_work, part_work_fn);
 	sk = sock->sk;
 	socket_tune(sk);
+	socket_reclassify(sk);
 	lock_sock(sk);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (sk->sk_user_data || sk->sk_state != TCP_ESTABLISHED) {
