@@ -73,6 +73,25 @@ static bool job_place(struct hc_disk *disk, struct job *job)
 	return job->loc != HC_LOC_NONE;
 }
 
+/*
+ * Make the run that reads the old copy or writes the new one. Under the map lock, and
+ * for reading in the hold that made the plan: its slab may be another one after it.
+ */
+static void job_run(struct hc_disk *disk, struct job *job, bool is_write)
+{
+	job->err = 0;
+	job->bv = (struct bio_vec){ job->page, PAGE_SIZE, 0 };
+	job->run.disk = disk;
+	job->run.loc = is_write ? job->loc : job->plan.src;
+	job->run.nr = 1;
+	job->run.bv = &job->bv;
+	job->run.ops = &job->op;
+	job->run.is_write = is_write;
+	job->run.done = run_done;
+	job->run.priv = job;
+	hc_run_prepare(&job->run);
+}
+
 /* Find up to BATCH slots with room for their new copy; *@ret_stuck: some had none. */
 static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 {
@@ -83,14 +102,15 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 		struct job *job = &disk->repairer->jobs[n];
 
 		spin_lock_irq(&disk->node->map_lock);
-		if (!disk->map.nr_needs)
+		if (!disk->map.nr_needs) {
 			looked = U32_MAX;
-		else if (!hc_map_repair_next(&disk->map, disk->node->targets, SCAN_STEP,
-					     &job->plan))
+		} else if (!hc_map_repair_next(&disk->map, disk->node->targets, SCAN_STEP,
+					       &job->plan)) {
 			looked += SCAN_STEP;
-		else if (job_place(disk, job))
+		} else if (job_place(disk, job)) {
+			job_run(disk, job, false);
 			n++;
-		else {
+		} else {
 			hc_map_repair_end(&disk->map, &job->plan, HC_LOC_NONE);
 			(*ret_stuck)++;
 		}
@@ -101,8 +121,25 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 	return n;
 }
 
+/* All that was read goes to its new place, but for places whose donor was given up. */
+static void batch_turn(struct hc_disk *disk, u32 n)
+{
+	u32 i;
+
+	spin_lock_irq(&disk->node->map_lock);
+	for (i = 0; i < n; i++) {
+		struct job *job = &disk->repairer->jobs[i];
+
+		if (!job->err && disk->map.slabs[hc_loc_slab(job->loc)].state == HC_SLAB_DEAD)
+			job->err = -ESTALE;
+		if (!job->err)
+			job_run(disk, job, true);
+	}
+	spin_unlock_irq(&disk->node->map_lock);
+}
+
 /* One pass over the batch: all reads, or all writes. */
-static void batch_run(struct hc_disk *disk, u32 n, bool is_write)
+static void batch_run(struct hc_disk *disk, u32 n)
 {
 	struct hc_repairer *r = disk->repairer;
 	u32 i;
@@ -114,18 +151,6 @@ static void batch_run(struct hc_disk *disk, u32 n, bool is_write)
 
 		if (job->err)
 			continue;
-		job->bv = (struct bio_vec){ job->page, PAGE_SIZE, 0 };
-		job->run.disk = disk;
-		job->run.loc = is_write ? job->loc : job->plan.src;
-		job->run.nr = 1;
-		job->run.bv = &job->bv;
-		job->run.ops = &job->op;
-		job->run.is_write = is_write;
-		job->run.done = run_done;
-		job->run.priv = job;
-		spin_lock_irq(&disk->node->map_lock);
-		hc_run_prepare(&job->run);
-		spin_unlock_irq(&disk->node->map_lock);
 		atomic_inc(&r->left);
 		hc_run_start(&job->run);
 	}
@@ -179,12 +204,11 @@ static bool batch(struct hc_disk *disk, u32 *ret_stuck)
 	struct hc_repairer *r = disk->repairer;
 	u32 i, n = batch_find(disk, ret_stuck);
 
-	for (i = 0; i < n; i++)
-		r->jobs[i].err = 0;
-	batch_run(disk, n, false);
+	batch_run(disk, n);
 	for (i = 0; i < n; i++)
 		job_check(disk, &r->jobs[i]);
-	batch_run(disk, n, true);
+	batch_turn(disk, n);
+	batch_run(disk, n);
 	for (i = 0; i < n; i++)
 		job_end(disk, &r->jobs[i]);
 	return n;
