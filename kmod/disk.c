@@ -637,6 +637,9 @@ int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack)
 
 void hc_disk_exit(void)
 {
+	/* A kick may still be waiting for its time. */
+	hc_lease_stop();
+	hc_repair_stop();
 	if (the_backing)
 		hc_backing_close(the_backing);
 	the_backing = NULL;
