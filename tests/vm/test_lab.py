@@ -108,7 +108,7 @@ def test_agent_answers_while_memory_is_short(lab):
     node.run("mkswap /dev/vdb && swapon /dev/vdb && mkdir /sys/fs/cgroup/hog")
     hog = node.start("echo 0 >/sys/fs/cgroup/hog/cgroup.procs; "
                      "exec stress-ng --vm 1 --vm-bytes 320M --vm-keep --vm-method flip -t 100")
-    node.wait_for("test $(awk '/^pswpout/ { print $2 }' /proc/vmstat) -gt 5000", timeout=60)
+    node.wait_for("test $(awk '/^pswpout/ { print $2 }' /proc/vmstat) -gt 2000", timeout=120)
     for _ in range(5):
         node.run("true", timeout=20)
     assert node.output("cat /sys/fs/cgroup/host/memory.swap.current") == "0"

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import Callable, Sequence
 
-from . import doctor, kernels, lab as labs, paths, terminal
+from . import doctor, kernels, lab as labs, terminal
 from .errors import CommandFailed, LabError
 from .lab import Lab
 from .node import Node

@@ -65,7 +65,8 @@ def run_module(module: str, arguments: Sequence[str], timeout: float) -> None:
     """Run one of our modules in a process of its own, to its end."""
     try:
         done = subprocess.run(python_argv(module, arguments), env=python_env(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout)
+                              capture_output=True, text=True, timeout=timeout,
+                              preexec_fn=die_with_parent)
     except subprocess.TimeoutExpired:
         raise LabError(f"{module} took more than {timeout:.0f} s") from None
     if done.returncode:
