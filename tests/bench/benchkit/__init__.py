@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The benchmarks' frame, on the lab (tests/vm/labkit).
+
+    main.py    options, the order of the figures, the end
+    figure.py  what a figure is, what came out, medians
+    field.py   the guests, their swap disks, one run of a program on one of them
+    rivals.py  how each swap disk comes to be: ours, NBD, NVMe/TCP
+    trace.py   where the time of a fault goes, from the module's tracepoints
+    report.py  table, Markdown, build/bench.json
+
+A figure is a file beside this folder with FIGURE and measure(field).
+"""
