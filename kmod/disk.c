@@ -467,6 +467,7 @@ static void disk_hide(struct hc_disk *disk)
 	hc_repair_stop();
 	wait_event(unused_wq, is_unused());
 	disk_attach(disk, false);
+	hc_envs_reap(disk->node);
 }
 
 static void disk_release(struct hc_disk *disk)

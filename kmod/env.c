@@ -98,7 +98,18 @@ static struct hc_env *env_find(struct hc_node *node, u32 id)
 
 	lockdep_assert_held(&node->lock);
 	list_for_each_entry(env, &node->env_list, list)
-		if (env->map.id == id)
+		if (env->map.id == id && !env->is_ending)
+			return env;
+	return NULL;
+}
+
+/* One that was removed and still has pages: the same id takes it up again. */
+static struct hc_env *env_find_ending(struct hc_node *node, u32 id)
+{
+	struct hc_env *env;
+
+	list_for_each_entry(env, &node->env_list, list)
+		if (env->map.id == id && env->is_ending)
 			return env;
 	return NULL;
 }
@@ -164,7 +175,7 @@ static int spec_apply(struct hc_env *env, const struct hc_env_spec *spec,
 int hc_env_add(struct hc_node *node, u32 id, const struct hc_env_spec *spec,
 	       struct netlink_ext_ack *extack)
 {
-	struct hc_env *env;
+	struct hc_env *env, *old;
 
 	env = kzalloc(sizeof(*env), GFP_KERNEL);
 	if (!env)
@@ -179,10 +190,17 @@ int hc_env_add(struct hc_node *node, u32 id, const struct hc_env_spec *spec,
 		hc_extack(extack, "an environment with this id exists");
 		return -EEXIST;
 	}
-	list_add_tail(&env->list, &node->env_list);
-	hc_disk_lock(node);
-	node->envs[id] = &env->map;
-	hc_disk_unlock(node);
+	old = env_find_ending(node, id);
+	if (old) {
+		kfree(env);
+		env = old;
+		env->is_ending = false;
+	} else {
+		list_add_tail(&env->list, &node->env_list);
+		hc_disk_lock(node);
+		node->envs[id] = &env->map;
+		hc_disk_unlock(node);
+	}
 	spec_apply(env, spec, extack);
 	mutex_unlock(&node->lock);
 	return 0;
@@ -206,59 +224,69 @@ int hc_env_set(struct hc_node *node, u32 id, const struct hc_env_spec *spec,
 	return err;
 }
 
-/* Nothing of it is left: no cgroup, no page, no lease, no write under way. */
-static int env_idle(struct hc_env *env, struct netlink_ext_ack *extack)
+/* Nothing of it is left: no page, no lease, no write under way. */
+static bool env_is_idle(struct hc_env *env)
 {
 	struct hc_node *node = env->node;
-	int err = 0;
+	bool idle;
 	u32 i;
 
-	if (env->nr_cgroups) {
-		hc_extack(extack, "cgroups are bound to it; unbind them first");
-		return -EBUSY;
-	}
+	if (READ_ONCE(env->map.nr_data) || READ_ONCE(env->map.nr_lost))
+		return false;
 	hc_disk_return_all(node, &env->map);
 	hc_disk_lock(node);
-	if (env->map.nr_data || env->map.nr_lost || refcount_read(&env->refs) > 1)
-		err = -EBUSY;
-	for (i = 0; !err && i < env->map.nr_shares; i++)
-		if (env->map.share[i].nr_slabs || env->map.share[i].nr_leaving)
-			err = -EAGAIN;
-	if (!err)
+	idle = !env->map.nr_data && !env->map.nr_lost && refcount_read(&env->refs) == 1;
+	for (i = 0; idle && i < env->map.nr_shares; i++)
+		idle = !env->map.share[i].nr_slabs && !env->map.share[i].nr_leaving;
+	if (idle)
 		node->envs[env->map.id] = NULL;
 	hc_disk_unlock(node);
-	if (err == -EBUSY) {
-		shares_update(env);	/* it lives on */
-		hc_extack(extack, "pages of it are swapped out; end its programs first");
-	}
-	if (err == -EAGAIN)
-		hc_extack(extack, "its memory is being given back; try again");
-	return err;
+	return idle;
 }
 
+void hc_envs_reap(struct hc_node *node)
+{
+	struct hc_env *env, *tmp;
+
+	mutex_lock(&node->lock);
+	list_for_each_entry_safe(env, tmp, &node->env_list, list) {
+		if (!env->is_ending || !env_is_idle(env))
+			continue;
+		list_del(&env->list);
+		hc_env_put(env);
+	}
+	mutex_unlock(&node->lock);
+}
+
+/*
+ * Its pages stay where they are, with all their copies, until the kernel frees
+ * them: a program may go on, and freed slots may wait in the caches of the kernel
+ * (64 for each CPU). The last one takes the environment along.
+ */
 int hc_env_del(struct hc_node *node, u32 id, struct netlink_ext_ack *extack)
 {
 	struct hc_env *env;
-	int err;
+	int err = 0;
 
 	/* Writes that saw a binding before it went have their reference after this. */
 	synchronize_rcu();
 	mutex_lock(&node->lock);
 	env = env_find(node, id);
-	if (env) {
-		err = env_idle(env, extack);
-		if (!err)
-			list_del(&env->list);
-	} else {
+	if (!env) {
 		hc_extack(extack, "there is no environment with this id");
 		err = -ENOENT;
+	} else if (env->nr_cgroups) {
+		hc_extack(extack, "cgroups are bound to it; unbind them first");
+		err = -EBUSY;
+	} else {
+		env->is_ending = true;
 	}
 	mutex_unlock(&node->lock);
-	if (!err)
-		hc_env_put(env);
-	else if (err == -EAGAIN)
-		hc_lease_kick(node);
-	return err;
+	if (err)
+		return err;
+	hc_envs_reap(node);
+	hc_lease_kick(node);
+	return 0;
 }
 
 int hc_env_bind(struct hc_node *node, u32 id, u64 cgroup, struct netlink_ext_ack *extack)

@@ -25,6 +25,7 @@ struct hc_env {
 	u32 donors[HC_ENV_DONORS_MAX];	/* node ids, node->lock */
 	u32 nr_donors;
 	u32 nr_cgroups;			/* node->lock */
+	bool is_ending;			/* removed, goes with its last page; node->lock */
 	atomic64_t reads, writes, refused;	/* pages */
 	unsigned long last_event;	/* jiffies of the last quota or room event */
 };
@@ -60,6 +61,9 @@ u32 hc_env_of_current(void);
 /* Peers come and go; node->lock is held. */
 void hc_envs_peer_added(struct hc_node *node, struct hc_peer *peer);
 void hc_envs_peer_removed(struct hc_node *node, struct hc_peer *peer);
+
+/** hc_envs_reap() - removed environments whose last page is gone end now */
+void hc_envs_reap(struct hc_node *node);
 
 /** hc_envs_drop() - forget all of a node that goes away */
 void hc_envs_drop(struct hc_node *node);

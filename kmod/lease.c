@@ -147,7 +147,10 @@ static u32 wants_collect(struct hc_disk *disk, struct want *wants)
 	mutex_lock(&node->lock);
 	list_for_each_entry(env, &node->env_list, list) {
 		spin_lock_irq(&disk->node->map_lock);
-		nr = env_scan(disk, &env->map, wants, nr);
+		if (env->is_ending)	/* only gives back */
+			env_scan(disk, &env->map, wants, WANTS_MAX);
+		else
+			nr = env_scan(disk, &env->map, wants, nr);
 		spin_unlock_irq(&disk->node->map_lock);
 	}
 	spin_lock_irq(&disk->node->map_lock);
@@ -311,6 +314,7 @@ static void lease_work_fn(struct work_struct *work)
 		hc_peer_put(peer);
 	}
 	returns_send(disk, (u32 *)round.buf);
+	hc_envs_reap(disk->node);
 	hc_disk_put(disk);
 	if (got)
 		hc_repair_kick();

@@ -82,11 +82,7 @@ static int withdraw_run(struct hcd_job *job, struct hcnl *h)
 	r = hcnl_env_withdraw(h, j->env.id, &used);
 	if (r == -ENOENT)
 		return 0;
-	if (r < 0 && used)
-		snprintf(job->error, sizeof(job->error),
-			 "Environment %s still has %llu bytes on the swap disk: end its programs, or turn swap off, then do this again.",
-			 j->env.name, (unsigned long long)used);
-	else if (r < 0)
+	if (r < 0)
 		snprintf(job->error, sizeof(job->error), "%s", hcnl_error(h));
 	return r;
 }

@@ -250,7 +250,6 @@ static int untrack_here(struct hcnl *h, const struct args *a)
 	const struct hcnl_env *env;
 	char buf[FORMAT_LEN];
 	uint64_t used;
-	int r;
 
 	if (hcnl_env_list(h, &envs.list, &envs.n) < 0)
 		return cli_fail("%s", hcnl_error(h));
@@ -264,11 +263,12 @@ static int untrack_here(struct hcnl *h, const struct args *a)
 			       env->nr_cgroups, a->env, size_format(env->used, buf));
 		return CLI_OK;
 	}
-	r = hcnl_env_withdraw(h, env->id, &used);
-	if (r < 0 && used)
-		return cli_fail("\"%s\" still has %s swapped out: end its programs or run \"hyperchain memory swap off\", then untrack again.",
-				a->env, size_format(used, buf));
-	return r < 0 ? cli_fail("%s", hcnl_error(h)) : CLI_OK;
+	if (hcnl_env_withdraw(h, env->id, &used) < 0)
+		return cli_fail("%s", hcnl_error(h));
+	if (used && !cli.json)
+		printf("%s of \"%s\" are still with other nodes, safe until its programs end.\n",
+		       size_format(used, buf), a->env);
+	return CLI_OK;
 }
 
 int cmd_untrack(int argc, char **argv)

@@ -272,11 +272,10 @@ int hcnl_env_del(struct hcnl *h, uint32_t id);				/* Admin. */
 
 /**
  * hcnl_env_withdraw - unbind an environment's cgroups and remove it. Admin.
- * @ret_used: bytes of it that are still on the swap disk
+ * @ret_used: bytes of it that were on the swap disk; they keep their copies until
+ *	the programs end or the kernel frees them
  *
- * Has what its programs left behind in the swap cache reclaimed first, and waits up
- * to some seconds for its leased memory to go back. Return: 0; -EBUSY: its programs
- * have pages swapped out, nothing was changed; -ENOENT; other negative errno.
+ * Return: 0; -ENOENT; other negative errno.
  */
 int hcnl_env_withdraw(struct hcnl *h, uint32_t id, uint64_t *ret_used);
 

@@ -87,7 +87,8 @@
  * @HC_CMD_ENV_ADD:	admin. HC_A_ENV_ID, _NAME, _QUOTA, _REPLICAS, _DONORS
  * @HC_CMD_ENV_SET:	admin. HC_A_ENV_ID and what changes. A donor taken off
  *			the list is emptied in the background
- * @HC_CMD_ENV_DEL:	admin. -EBUSY while it has pages or bound cgroups
+ * @HC_CMD_ENV_DEL:	admin. -EBUSY while cgroups are bound. Its pages keep their
+ *			copies; the last one that the kernel frees takes it along
  * @HC_CMD_ENV_GET:	do (HC_A_ENV_ID) and dump
  * @HC_CMD_CGROUP_BIND:	admin. HC_A_ENV_ID and HC_A_ENV_CGROUP (cgroup v2 id =
  *			inode number of its directory). Everything below belongs
