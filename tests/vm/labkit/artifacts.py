@@ -74,7 +74,7 @@ def touch(path: Path) -> None:
 
 def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)  # somebody else may be at it too
     else:
         path.unlink(missing_ok=True)
 

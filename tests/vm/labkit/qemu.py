@@ -41,7 +41,7 @@ class Machine:
     @property
     def key(self) -> str:
         return artifacts.digest(
-            "state 1", self.image.key, self.mem_mb, self.cpus, self.disk_mb, self.init, self.accel,
+            "state 2", self.image.key, self.mem_mb, self.cpus, self.disk_mb, self.init, self.accel,
             self.net_kind, version(), self.command(Path("ram"), True, Path("disk"), Path("log"), 0, 1, 2))
 
     def command(self, ram: Path, is_ram_shared: bool, disk: Path, console: Path,
