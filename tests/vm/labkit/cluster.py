@@ -187,15 +187,16 @@ class Cluster:
 
     def heal(self) -> None:
         """After a test that broke something on purpose: everybody is back."""
-        for node in self.lab.nodes:
-            if node.state() == "off":
-                self.reboot(node)
+        together(self._rejoin, [node for node in self.lab.nodes if node.state() == "off"])
         self.wait_live()
+
+    def _rejoin(self, node: Node) -> None:
+        node.boot()
+        self.start_node(node)
 
     def reboot(self, node: Node) -> None:
         """A node that was killed comes back, empty, and joins."""
-        node.boot()
-        self.start_node(node)
+        self._rejoin(node)
         self.wait_live()
         self.say(f"{node.name} is back")
 
@@ -208,16 +209,19 @@ class Cluster:
         procs = f"/sys/fs/cgroup/{env}/cgroup"
         self.borrower.run(f"test ! -e {procs}.kill || echo 1 >{procs}.kill")
         self.borrower.wait_for(f"test ! -s {procs}.procs", LONG_S)
-        self.flush_slots()
+        self.settle(env)
         self.borrower.wait_for(f"hyperchain untrack --env {env}", LONG_S, interval=1)
         self.borrower.wait_for(f"rmdir /sys/fs/cgroup/{env}", LONG_S)
 
-    def flush_slots(self) -> None:
-        """The kernel keeps up to 64 freed swap slots per processor before it
-        frees them in earnest; only turning some swap off makes it do so now."""
-        self.borrower.run("test -e /tmp/flush || { truncate -s 1M /tmp/flush && mkswap -q /tmp/flush 2>/dev/null; }; "
-                          "modprobe loop; dev=$(losetup -f --show /tmp/flush) && swapon $dev && swapoff $dev; "
-                          "losetup -d $dev", LONG_S)
+    def settle(self, env: str) -> None:
+        """Make the kernel free the last slots of a program that ended: those of
+        pages that were on their way just then wait for reclaim, and it keeps up
+        to 64 freed ones per processor until some swap is turned off."""
+        self.borrower.run(
+            f"echo 1G >/sys/fs/cgroup/{env}/memory.reclaim 2>/dev/null; "
+            "test -e /tmp/flush || { truncate -s 1M /tmp/flush && mkswap -q /tmp/flush 2>/dev/null; }; "
+            "modprobe loop; dev=$(losetup -f --show /tmp/flush) && swapon $dev && swapoff $dev; losetup -d $dev",
+            LONG_S)
 
     def up(self, donate: Mapping[int, str] | None = None, params: Mapping[str, object] = PATIENT,
            reserve: str = "16M", conns: int = 2) -> "Cluster":

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The module comes and goes."""
+
+import os
+
+from labkit.cluster import Cluster, together
+from labkit.vmtest import vmtest
+
+
+def cycle(c: Cluster, size_mib: int) -> None:
+    """Everything from insmod to rmmod, with pages on the donor in between."""
+    n1 = c.borrower
+    c.swap_on(size="128M")
+    c.track("A", nodes=(2,), memory="8M", replicas=1)
+    hog = c.hog("A", f"-m {size_mib} -t 1")
+    hog.wait_filled()
+    # In use: refused, and nothing happens.
+    refused = n1.run("rmmod hyperchain", check=False)
+    assert refused.status and "in use" in refused.stderr.lower(), refused
+    hog.wait()
+    c.untrack("A")
+    c.swap_off()
+
+
+def rounds(lab, count: int) -> None:
+    c = Cluster(lab).up({2: "64M"})
+    n1 = lab.node(1)
+    used_kb = []
+    for number in range(count):
+        cycle(c, 16)
+        for node in lab.nodes if number % 2 else [n1]:
+            c.stop_daemon(node)
+            node.run("rmmod hyperchain", 60)
+            node.run("test ! -e /dev/hcswap0 && ! grep -q ^hyperchain /proc/modules")
+        used_kb.append(int(n1.output("echo 3 >/proc/sys/vm/drop_caches; "
+                                     "awk '/^(SUnreclaim|VmallocUsed)/ { sum += $2 } END { print sum }' /proc/meminfo")))
+        for node in lab.nodes if number % 2 else [n1]:
+            c.load_module(node)
+            c.start_daemon(node)
+        c.wait_live()
+        c.say(f"round {number + 1}: {used_kb[-1]} KiB of kernel memory")
+        lab.check()
+    # The first round warms caches; after that nothing may stay behind.
+    assert used_kb[-1] - used_kb[0] < 300 * count, f"kernel memory grows: {used_kb}"
+
+
+@vmtest(nodes=2, mem=256, timeout=600)
+def test_R22_insmod_use_rmmod(lab):
+    rounds(lab, 3)
+
+
+@vmtest(nodes=2, mem=256, timeout=3600, kernels=("6.12",))
+def test_R22_insmod_use_rmmod_often(lab):
+    rounds(lab, int(os.environ.get("HC_ROUNDS", "50")))
+
+
+@vmtest(nodes=1, mem=256, timeout=200)
+def test_R22_insmod_and_rmmod_alone(lab):
+    """Twenty times without any use; parameters out of the module's hands are refused."""
+    n1 = lab.node(1)
+    n1.install()
+    n1.run("for i in $(seq 20); do insmod /root/hyperchain.ko && rmmod hyperchain || exit 1; done", 150)
+    assert n1.run("insmod /root/hyperchain.ko request_timeout_ms=never", check=False).status
+    n1.run("insmod /root/hyperchain.ko request_timeout_ms=1234 && "
+           "test $(cat /sys/module/hyperchain/parameters/request_timeout_ms) = 1234 && rmmod hyperchain")
+
+
+@vmtest(nodes=2, mem=256, timeout=400, kernels=("6.12",))
+def test_R22_rmmod_with_live_peers(lab):
+    """Both ends at the same moment, connections up, nothing borrowed: clean, and again."""
+    c = Cluster(lab).up({2: "64M"})
+    for _ in range(5):
+        together(lambda node: node.run("kill -9 $(pgrep -x hyperchaind); rmmod hyperchain", 60), lab.nodes)
+        together(c.load_module, lab.nodes)
+        together(c.start_daemon, lab.nodes)
+        c.wait_live()
+        lab.check()
