@@ -9,7 +9,7 @@ for both alike.
 """
 
 from benchkit.field import Field, Run
-from benchkit.figure import Figure, Samples
+from benchkit.figure import Figure, NotTaken, Samples
 
 FIGURE = Figure("donor.cpu", "us/page", 1.43, "NBD (nbdkit memory)", is_cost=True)
 
@@ -21,4 +21,6 @@ def _us_per_page(run: Run) -> float:
 def measure(field: Field) -> Samples:
     ours = field.of("hyperchain 1", "random", 0)
     peer = field.of("nbd", "random", 0)
+    if min(run.donor_busy_s for run in (*ours, *peer)) <= 0:
+        raise NotTaken("in one round the donor was idle for longer than when nobody asked: the host is too busy")
     return Samples([_us_per_page(run) for run in ours], [_us_per_page(run) for run in peer])

@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import time
@@ -80,6 +81,8 @@ class Bench:
                 self.say(fact)
             for name in wanted:
                 self._take(importlib.import_module(name), field)
+            self.facts.append(f"the host's load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs at the end")
+            self._write()
             field.cluster.check_healthy()
         self._end()
         return 1 if self.failures else 0

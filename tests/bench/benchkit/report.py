@@ -17,7 +17,8 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
     low, high = outcome.spread
     return (figure.name, f"{rounded(outcome.ours):g} {figure.unit}", f"{rounded(outcome.peer):g}",
             f"{outcome.ratio:.2f}x", f"{low:.2f}-{high:.2f}x", f"{figure.goal:.2f}x",
-            f"{'holds' if outcome.holds else 'FALLS SHORT'}, against {figure.peer_name}")
+            f"{'holds' if outcome.holds else 'FALLS SHORT'}{'' if outcome.is_sure else ' (rounds disagree)'}, "
+            f"against {figure.peer_name}")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -59,7 +59,8 @@ def add_nvme(field: "Field") -> Disk:
         modprobe brd rd_nr=1 rd_size={DISK_MB * 1024}
         modprobe -a nvmet nvmet-tcp
         mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-        cd /sys/kernel/config/nvmet
+        top=/sys/kernel/config/nvmet
+        cd $top
         mkdir subsystems/{NVME_NAME}
         echo 1 >subsystems/{NVME_NAME}/attr_allow_any_host
         mkdir subsystems/{NVME_NAME}/namespaces/1
@@ -69,7 +70,7 @@ def add_nvme(field: "Field") -> Disk:
         cd ports/1
         echo ipv4 >addr_adrfam; echo tcp >addr_trtype; echo {NVME_PORT} >addr_trsvcid
         echo {field.donor.ip} >addr_traddr
-        ln -s ../../../subsystems/{NVME_NAME} subsystems/{NVME_NAME}""")
+        ln -s $top/subsystems/{NVME_NAME} subsystems/{NVME_NAME}""")
     field.borrower.run("modprobe nvme_core multipath=0; modprobe nvme-tcp && "
                        f"nvme connect -t tcp -a {field.donor.ip} -s {NVME_PORT} -n {NVME_NAME} -i 1 -W 1")
     field.borrower.wait_for("test -b /dev/nvme0n1")

@@ -7,7 +7,7 @@ what is taken without.
 
 import contextlib
 import re
-from statistics import median
+from statistics import mean, median
 from typing import Iterator
 
 from labkit.node import Node
@@ -29,17 +29,18 @@ class Trace:
 
     @property
     def call_us(self) -> float:
-        return _median(self.calls, "hc_call_done")
-
-    @property
-    def io_us(self) -> float:
-        return _median(self.ios, "hc_io_done")
+        return median(_some(self.calls, "hc_call_done"))
 
 
-def _median(values: list[int], what: str) -> float:
+    def means(self) -> tuple[float, float]:
+        """Of a request and of a call: parts that add up."""
+        return mean(_some(self.ios, "hc_io_done")), mean(_some(self.calls, "hc_call_done"))
+
+
+def _some(values: list[int], what: str) -> list[int]:
     if not values:
         raise NotTaken(f"the tracepoint {what} told of no read of one page")
-    return median(values)
+    return values
 
 
 @contextlib.contextmanager
