@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Draws the memories of the three machines and how far the program is."""
 
+import shutil
 from dataclasses import dataclass
 
 from .sampler import MIB, Sampler, View
 from .screen import Screen
 from .shape import Shape
 
-BAR = 40  # columns of the largest machine
+BAR_MAX = 40  # columns of the largest machine
+WORDS = 58    # columns beside it
 
 
 @dataclass
@@ -26,6 +28,10 @@ class Picture:
         self.program = Program()
 
     # --------------------------------------------------------- terminal
+
+    @property
+    def bar(self) -> int:
+        return max(12, min(BAR_MAX, shutil.get_terminal_size().columns - WORDS))
 
     def lines(self) -> list[str]:
         paint, views = self.screen.paint, self.sampler.views
@@ -51,10 +57,10 @@ class Picture:
 
     def _machine(self, number: int) -> str:
         paint, ram = self.screen.paint, self._ram(number)
-        cells = round(BAR * ram / (max(self.shape.donor_mb, self.shape.machine_mb) * MIB))
+        cells = round(self.bar * ram / (max(self.shape.donor_mb, self.shape.machine_mb) * MIB))
         head = f"  {paint(f'n{number}', 'bold')} {ram // MIB:4d} MiB  "
         if number in self.sampler.is_off:
-            return f"{head}{paint('✗' * cells, 'red')}{' ' * (BAR - cells)}  {paint('its plug was pulled', 'red', 'bold')}"
+            return f"{head}{paint('✗' * cells, 'red')}{' ' * (self.bar - cells)}  {paint('its plug was pulled', 'red', 'bold')}"
         if not self.sampler.views[number].total:
             return head
         return head + self._bar(self._segments(number), ram, cells) + "  " + self._words(number)
@@ -67,7 +73,7 @@ class Picture:
             end = round(cells * used / whole)
             out.append(self.screen.paint(sign * (end - begun), *colors))
             begun = end
-        return "".join(out) + " " * (BAR - begun)
+        return "".join(out) + " " * (self.bar - begun)
 
     def _words(self, number: int) -> str:
         view = self.sampler.views[number]
@@ -80,11 +86,11 @@ class Picture:
         paint = self.screen.paint
         local = self.sampler.borrower.disk.get("local", 0)
         degraded = self.sampler.borrower.disk.get("degraded", 0)
-        cells = min(BAR, round(BAR * local / (max(self.shape.donor_mb, self.shape.machine_mb) * MIB)))
-        text = f"second copies {local // MIB}" if local else ""
+        cells = min(self.bar, round(self.bar * local / (max(self.shape.donor_mb, self.shape.machine_mb) * MIB)))
+        text = f"second copies {local // MIB}" if local >= MIB else ""
         if degraded:
-            text = f"{text + '  ' if text else ''}{paint(f'{degraded // MIB} MiB want a second copy', 'yellow', 'bold')}"
-        return f"  {paint('n1', 'bold')}     disk  {paint('▒' * cells, 'yellow')}{' ' * (BAR - cells)}  {text}"
+            text = f"{text + '  ' if text else ''}{paint(f'{degraded // MIB} MiB have one copy only', 'yellow', 'bold')}"
+        return f"  {paint('n1', 'bold')}     disk  {paint('▒' * cells, 'yellow')}{' ' * (self.bar - cells)}  {text}"
 
     def _program_lines(self) -> list[str]:
         paint, program = self.screen.paint, self.program
@@ -92,8 +98,8 @@ class Picture:
             return []
         if program.share is None:
             return ["", f"  {paint('program', 'bold')}      {program.title}  {paint(program.note, 'dim')}"]
-        cells = round(BAR * min(1.0, program.share))
-        bar = paint("█" * cells, "cyan") + paint("░" * (BAR - cells), "dim")
+        cells = round(self.bar * min(1.0, program.share))
+        bar = paint("█" * cells, "cyan") + paint("░" * (self.bar - cells), "dim")
         return ["", f"  {paint('program', 'bold')}      {bar}  {program.share:4.0%} {program.title}  "
                 f"{paint(program.note, 'dim')}"]
 
@@ -104,10 +110,10 @@ class Picture:
             return ""
         words = [self._plain(number, view) for number, view in self.sampler.views.items()]
         disk = self.sampler.borrower.disk
-        if disk.get("local"):
+        if disk.get("local", 0) >= MIB:
             words.append(f"disk {disk['local'] // MIB}")
         if disk.get("degraded"):
-            words.append(f"{disk['degraded'] // MIB} MiB want a second copy")
+            words.append(f"{disk['degraded'] // MIB} MiB have one copy only")
         program = self.program
         share = "" if program.share is None else f"{program.share:4.0%} "
         return f"{share}{program.title or 'getting ready'} · " + " · ".join(words)

@@ -22,8 +22,6 @@ SPINNER_ASCII = "|/-\\"
 TO_ASCII = str.maketrans({"█": "#", "▓": "=", "▒": "+", "░": ".", "·": "-", "✓": "+", "✗": "!", "→": ">",
                           "↑": "^", "↓": "v", "×": "x", "─": "-", "—": "-", "≥": ">"})
 
-Clock = Callable[[], float]
-
 
 def clock_text(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
@@ -65,8 +63,7 @@ class Screen:
         with self._lock:
             self._doing = ""
             if self.is_live:
-                self._erase()
-                self._write("\033[?25h")
+                self._write(self._erased() + "\033[?25h")
 
     def paint(self, text: str, *colors: str) -> str:
         if not self.has_color or not text:
@@ -77,10 +74,8 @@ class Screen:
     def say(self, text: str = "") -> None:
         """A line that stays."""
         with self._lock:
-            self._erase()
-            self._write(text + "\n")
+            self._write(self._erased() + text + "\n" + self._drawing())
             self._told = time.monotonic()
-            self._draw()
 
     def step(self, text: str) -> None:
         """What goes on from now on, at the foot of the picture."""
@@ -110,15 +105,15 @@ class Screen:
         while not self._over.wait(FRAME_S):
             with self._lock:
                 if self.is_live:
-                    self._erase()
-                    self._draw()
+                    self._write(self._erased() + self._drawing())
                 elif self._doing and time.monotonic() - self._told >= PLAIN_S:
                     self._told = time.monotonic()
                     self._write(f"[{self.elapsed}] {self.line() or self._doing}\n")
 
-    def _draw(self) -> None:
+    # One write for a whole frame: nothing flickers.
+    def _drawing(self) -> str:
         if not self.is_live or self._over.is_set():
-            return
+            return ""
         columns, rows = shutil.get_terminal_size()
         lines = list(self.picture())
         if self._doing:
@@ -128,13 +123,12 @@ class Screen:
             lines += ["", f"{self.paint(sign, 'cyan')} {self.paint(self.elapsed.rjust(5), 'dim')}  {self._doing} "
                       f"{self.paint(since, 'dim')}"]
         lines = lines[-max(2, rows - 1):]
-        self._write("".join(f"{clip(line, columns - 1)}\033[K\n" for line in lines))
         self._drawn = len(lines)
+        return "".join(f"{clip(line, columns - 1)}\n" for line in lines)
 
-    def _erase(self) -> None:
-        if self._drawn:
-            self._write(f"\033[{self._drawn}A\033[J")
-            self._drawn = 0
+    def _erased(self) -> str:
+        drawn, self._drawn = self._drawn, 0
+        return f"\033[{drawn}A\033[J" if drawn else ""
 
     def _write(self, text: str) -> None:
         if not self._is_utf8:

@@ -24,7 +24,7 @@ import time
 VALUE = 8 * 4096 - 6  # with redis' own header of a string: eight pages
 UNIT = 60  # does not divide a page: each page of a value begins elsewhere in it
 BATCH = 4
-RUN = 8  # values that verify reads one after the other
+RUN = 32  # values that verify reads one after the other
 
 
 def make_value(number: int) -> bytes:
