@@ -47,7 +47,7 @@ def test_R20a_R8_quick_demo(kernel):
     # Each of these must turn the demo red.
     for change in ({"verify__bad": 1}, {"verify__sum": "0"}, {"verify__status": 1}, {"fill__away_bytes": 0},
                    {"disk__lost": 4096}, {"disk__errors": 1}, {"disk__bad_sums": 1}, {"disk__degraded": 4096},
-                   {"stress__status": 2}, {"ooms": 1}, {"host_swapped": 4096}, {"splat": "BUG: made up"},
+                   {"stress__status": 2}, {"stress__operations": 1}, {"ooms": 1}, {"host_swapped": 4096}, {"splat": "BUG: made up"},
                    {"kill__repaired": 0}, {"kill__bytes_on_it": 0}, {"peak_container": 1 << 30}):
         assert failures(facts, **change), f"nobody noticed {change}"
 

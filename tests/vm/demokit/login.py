@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The user at a terminal: ssh into the container, with a key of the user's own."""
 
+import contextlib
 import shlex
 import subprocess
 import tempfile
@@ -124,5 +125,6 @@ class Login:
     def close(self) -> None:
         """Before the lab goes: the shared connection ends here."""
         if self.is_from_host and self.lab.is_up():
-            subprocess.run(self._in_lab([*self.ssh(str(self.key)), "-O", "exit"]), capture_output=True, timeout=30)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(self._in_lab([*self.ssh(str(self.key)), "-O", "exit"]), capture_output=True, timeout=30)
         self._directory.cleanup()

@@ -2,6 +2,7 @@
 """The command: its options, its end."""
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -72,8 +73,10 @@ def _play(screen: Screen, lab: Lab, shape, arguments: argparse.Namespace) -> int
         if is_kept:
             _tell_kept(screen, story, lab)
         else:
-            story.close()
-            lab.down()
+            try:
+                story.close()
+            finally:
+                lab.down()
     return status
 
 
@@ -87,9 +90,9 @@ def _tell_failure(screen: Screen, story: Story, error: Exception) -> None:
     screen.say(str(error) if isinstance(error, LabError) else "".join(traceback.format_exception(error)))
     for event in story.facts["events"]:
         screen.say(f"  event {event['kind']}: {event['text']}")
-    if story.lab.is_up():
-        picture = story.n1.run("hyperchain memory show; tail -n 5 /run/hyperchaind.log", 30, check=False).stdout
-        screen.say(picture)
+    with contextlib.suppress(LabError, OSError):
+        if story.lab.is_up():
+            screen.say(story.n1.run("hyperchain memory show; tail -n 5 /run/hyperchaind.log", 30, check=False).stdout)
 
 
 def _tell_kept(screen: Screen, story: Story, lab: Lab) -> None:

@@ -28,7 +28,8 @@ def judge(facts: dict, shape: Shape, kills: bool) -> list[Check]:
               f"the container never had more than {shape.container_mb} MiB of n1's memory"),
         Check(verify["pages_back"] * 4096 >= shape.away_mb * MIB // 2,
               f"checking brought {verify['pages_back']:,} pages back from elsewhere"),
-        Check(stress["status"] == 0, "stress-ng --verify found no error"),
+        Check(stress["status"] == 0 and stress["operations"] >= shape.stress_ops,
+              f"stress-ng wrote {shape.stress_mb} MiB and verified them{_times(shape.stress_passes)}: no error"),
         Check(stress["pages_back"] > 0 and stress["pages_out"] * 4096 >= (shape.stress_mb - shape.container_mb) * MIB // 2,
               f"and worked outside its memory: {stress['pages_out']:,} pages out, {stress['pages_back']:,} back"),
         Check(not disk["lost"] and not any(env["lost"] for env in facts["envs"])
@@ -47,6 +48,10 @@ def judge(facts: dict, shape: Shape, kills: bool) -> list[Check]:
     if kills:
         checks += _judge_kill(facts, kinds)
     return checks
+
+
+def _times(number: int) -> str:
+    return "" if number == 1 else f", {number} times"
 
 
 def _judge_kill(facts: dict, kinds: set[str]) -> list[Check]:

@@ -17,7 +17,7 @@ class Shape:
     copies_mb: int     # n1's disk: for second copies while there is one donor only
     layer_mb: int      # n1's disk: the container's own files
     stress_mb: int
-    stress_s: int
+    stress_passes: int # of writing and verifying all of it
     is_full: bool
 
     @property
@@ -33,6 +33,11 @@ class Shape:
         return self.copies_mb + self.layer_mb
 
     @property
+    def stress_ops(self) -> int:
+        """Its own count: one for each 256 KiB written, and one for each 256 KiB verified."""
+        return self.stress_mb * 4 * 2 * self.stress_passes
+
+    @property
     def away_mb(self) -> int:
         """What can't be in the container at any moment."""
         return self.set_mb - self.container_mb
@@ -41,8 +46,8 @@ class Shape:
 # The data set is larger than any machine's RAM; without node 2 the pages that are away fit on node 3
 # (one copy) and on the disk (the second).
 FULL = Shape(machine_mb=256, donor_mb=408, set_mb=416, container_mb=144, lend_mb=312, swap_mb=608,
-             copies_mb=800, layer_mb=224, stress_mb=400, stress_s=60, is_full=True)
+             copies_mb=800, layer_mb=224, stress_mb=400, stress_passes=1, is_full=True)
 
 # For the tests: the same story in small. Here the container's limit is the small machine.
 QUICK = Shape(machine_mb=256, donor_mb=256, set_mb=64, container_mb=36, lend_mb=96, swap_mb=128,
-              copies_mb=384, layer_mb=128, stress_mb=56, stress_s=10, is_full=False)
+              copies_mb=384, layer_mb=128, stress_mb=56, stress_passes=2, is_full=False)
