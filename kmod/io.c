@@ -75,7 +75,8 @@ static void io_end(struct hc_io *io, blk_status_t status)
 
 	if (status)
 		atomic64_add(io->nr, &disk->errors);
-	trace_hc_io_done(io->slot, io->nr, (__force int)req_op(io_rq(io)), blk_status_to_errno(status),
+	trace_hc_io_done(io->slot, io->nr, (__force int)req_op(io_rq(io)),
+			 blk_status_to_errno(status),
 			 ktime_us_delta(ktime_get(), io->began));
 	hc_env_put(io->env);
 	io->env = NULL;
@@ -146,7 +147,8 @@ static void read_finish(struct hc_io *io)
 	else if (io_expired(io, read_limit_ms()))
 		io_end(io, BLK_STS_IOERR);
 	else
-		io_again(io, 1 + (io->bad ? io->slot % 8 : 0));	/* two readers of one bad copy part */
+		/* Two readers of one bad copy must not meet again and again. */
+		io_again(io, 1 + (io->bad ? io->slot % 8 : 0));
 }
 
 static bool read_check(struct hc_io *io, u8 i)

@@ -153,7 +153,8 @@ static struct hc_env *env_from(struct hc_node *node, u32 from)
 	list_for_each_entry(env, &node->env_list, list) {
 		u32 id = env->map.id;
 
-		if (!env->is_ending && id >= from && (!own || own == id) && (!best || id < best->map.id))
+		if (!env->is_ending && id >= from && (!own || own == id) &&
+		    (!best || id < best->map.id))
 			best = env;
 	}
 	return best;
