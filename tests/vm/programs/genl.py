@@ -244,9 +244,10 @@ class Genl:
                 if wanted(message):
                     return message
             left = deadline - time.monotonic()
-            if left <= 0:
+            came = self.receive(left)
+            if not came and left <= 0:
                 return None
-            self.other += self.receive(left)
+            self.other += came
 
 
 @dataclass(frozen=True)

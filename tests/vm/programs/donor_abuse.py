@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Donors that lie, err, stall and die (SPEC R20a); run as wire_abuse.py is. A
+swap disk on the module stores its pages with fake donors: what it reads back is
+right or an error, never anything else.
+"""
+
+import errno
+import os
+import random
+import time
+
+from cases import case, expect, run, wait_until
+from fabric import ANSWER, HCW, PAGE, Closed, Donor, Msg, Rig, direct_read, ids, kind, peer_get, request
+from wire_abuse import MIB, STATUS, Node, new_peer
+
+
+class Lender:
+    """A rig with two donors, of the classes given; all gone afterwards."""
+
+    def __init__(self, *kinds: type, timeout_ms: int = 10000, grace_ms: int = 1000, replicas: int = 2, **more):
+        self.node = Node(lend=0, timeout_ms=timeout_ms, grace_ms=grace_ms)
+        self.peers = tuple(new_peer() for _ in kinds)
+        self.rig = Rig(self.peers, replicas)
+        self.donors = [kind_(peer, **more) for kind_, peer in zip(kinds, self.peers)]
+        for donor in self.donors:
+            donor.node = self.node
+
+    def fill(self, pages: int = 64) -> dict[int, bytes]:
+        """Write random pages; what was accepted has to be read back."""
+        written = {}
+        for slot in range(16, 16 + pages, 16):
+            data = random.randbytes(16 * PAGE)
+            if self.rig.write(slot, data) == 0:
+                written.update({slot + k: data[k * PAGE:(k + 1) * PAGE] for k in range(16)})
+        return written
+
+    def never_wrong(self, written: dict[int, bytes]) -> int:
+        """Read all back: right bytes or an error. How many were errors."""
+        errors = 0
+        for slot, data in written.items():
+            try:
+                expect(direct_read(slot) == data, f"slot {slot} read as other bytes than were written")
+            except OSError as error:
+                expect(error.errno == errno.EIO, f"slot {slot}: {error}")
+                errors += 1
+        return errors
+
+    def __enter__(self) -> "Lender":
+        return self
+
+    def __exit__(self, kind_, *_) -> None:
+        try:
+            for donor in self.donors:
+                donor.end()
+        finally:
+            self.rig.end()
+            self.node.__exit__()
+
+
+@case("donor")
+def honest_donors():
+    """The rig itself is right: else the cases below would prove nothing."""
+    with Lender(Donor, Donor) as lender:
+        written = lender.fill(256)
+        expect(len(written) == 256, f"{len(written)} of 256 pages were accepted")
+        expect(lender.never_wrong(written) == 0, "pages could not be read")
+        expect(lender.rig.stat("BAD_SUMS") == 0 and lender.rig.stat("LOST") == 0, "something was found wrong")
+        stored = [len(donor.pages) for donor in lender.donors]
+        expect(min(stored) >= 256, f"the two donors hold {stored} pages")
+
+
+class Corrupts(Donor):
+    def on_read(self, m: Msg) -> Msg | bytes | None:
+        answer = super().on_read(m)
+        if answer.payload:
+            at = random.randrange(len(answer.payload))
+            spoilt = bytearray(answer.payload)
+            spoilt[at] ^= 1 << random.randrange(8)
+            return m.answer(payload=bytes(spoilt))
+        return answer
+
+
+@case("donor")
+def corrupted_pages_of_one_donor():
+    with Lender(Corrupts, Donor) as lender:
+        written = lender.fill(128)
+        expect(len(written) == 128, f"{len(written)} of 128 pages were accepted")
+        for _ in range(10):
+            expect(lender.never_wrong(written) == 0, "a page with a right copy could not be read")
+            if lender.rig.stat("BAD_SUMS"):
+                break
+        expect(lender.rig.stat("BAD_SUMS") > 0, "no wrong sum was counted")
+        event = lender.node.events.wait("BAD_SUM", lender.peers[0])
+        expect("wrong" in event.text, f"the event says {event.text!r}")
+        expect(lender.rig.stat("LOST") == 0, "pages were lost")
+        expect(not lender.node.events.of("BAD_SUM", lender.peers[1]), "the honest one was blamed")
+
+
+@case("donor")
+def corrupted_pages_of_all_donors():
+    with Lender(Corrupts, Corrupts, timeout_ms=2000) as lender:
+        written = lender.fill(32)
+        expect(len(written) == 32, f"{len(written)} of 32 pages were accepted")
+        errors = lender.never_wrong(written)
+        expect(errors == len(written), f"only {errors} of {len(written)} reads failed")
+        expect(lender.rig.stat("LOST") >= 32 * PAGE, "no loss was counted")
+        lender.node.events.wait("PAGES_LOST")
+
+
+class SameSlab(Donor):
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        return m.answer(payload=ids(*[7] * m.nr), nr=m.nr)
+
+
+@case("donor")
+def one_slab_lent_twice():
+    with Lender(SameSlab, Donor, Donor) as lender:
+        expect("lent before" in lender.node.events.wait("PEER_REFUSED", lender.peers[0]).text, "no event")
+        expect(lender.node.errors(lender.peers[0]) > 0, "it was not counted")
+        written = lender.fill(512)
+        expect(lender.never_wrong(written) == 0, "pages could not be read")
+        expect(len(written) == 512, f"{len(written)} of 512 pages were accepted")
+        expect(peer_get(lender.node.h, lender.peers[0], "SLABS") <= MIB, "one slab counts as many")
+
+
+class TooMany(Donor):
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        return m.answer(payload=ids(*range(1, m.nr + 2)), nr=m.nr + 1)
+
+
+@case("donor")
+def more_slabs_than_asked_for():
+    with Lender(TooMany, Donor) as lender:
+        lender.node.ends(lender.peers[0], "more slabs than asked for", "more slabs than asked for")
+
+
+class Liar(Donor):
+    """Says it has everything, and has nothing."""
+
+    def on_ping(self, m: Msg) -> Msg | bytes | None:
+        return m.answer(arg=2**64 - 1)
+
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        return m.answer(status=HCW["HCW_ENOMEM"], nr=0)
+
+
+class Empty(Liar):
+    """Lends nothing, and calls that success."""
+
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        return m.answer(nr=0)
+
+
+@case("donor")
+def lies_about_its_size():
+    for liar in (Liar, Empty):
+        with Lender(liar, liar, timeout_ms=2000) as lender:
+            started = time.monotonic()
+            expect(lender.rig.write(16, random.randbytes(PAGE)) == errno.EIO, f"{liar.__name__}: a write went nowhere")
+            expect(time.monotonic() - started < 60, f"{liar.__name__}: a write waited too long")
+            before, began = lender.donors[0].count("LEASE"), time.monotonic()
+            time.sleep(3)
+            rate = (lender.donors[0].count("LEASE") - before) / (time.monotonic() - began)
+            expect(rate < 50, f"{liar.__name__}: it was asked {rate:.0f} times a second")
+            expect(lender.rig.stat("REFUSED") + lender.rig.stat("ERRORS") > 0, "the refusal was not counted")
+            lender.node.events.wait("NO_ROOM")
+        with Lender(liar, Donor, Donor) as lender:
+            written = lender.fill(128)
+            expect(len(written) == 128 and not lender.never_wrong(written), f"{liar.__name__} held up the honest ones")
+
+
+class Silent(Donor):
+    """Answers everything but reads and writes, from a moment on."""
+
+    silent = False
+
+    def on_write(self, m: Msg) -> Msg | bytes | None:
+        return None if self.silent else super().on_write(m)
+
+    def on_read(self, m: Msg) -> Msg | bytes | None:
+        return None if self.silent else super().on_read(m)
+
+
+@case("donor")
+def never_answers():
+    with Lender(Silent, Donor, Donor, timeout_ms=1000) as lender:
+        written = lender.fill(128)
+        expect(len(written) == 128, f"{len(written)} of 128 pages were accepted")
+        lender.donors[0].silent = True
+        started = time.monotonic()
+        expect(lender.never_wrong(written) == 0, "a page with an answering donor could not be read")
+        expect(time.monotonic() - started < 90, "reads waited too long")
+        lender.fill(128)
+        lender.node.ends(lender.peers[0], "not answered in time", "a donor that never answers")
+
+
+class Dribbles(Silent):
+    """Its answers to reads come a byte a second."""
+
+    def on_read(self, m: Msg) -> Msg | bytes | None:
+        answer = super(Silent, self).on_read(m).pack()
+        if not self.silent:
+            return answer
+        for at in range(60):
+            self.link.send(answer[at:at + 1])
+            time.sleep(1)
+            if self.node.events.of("CONN_FAILED", self.link.peer):
+                break
+        return b""
+
+
+@case("donor")
+def dribbles():
+    with Lender(Dribbles, Donor, timeout_ms=1000) as lender:
+        written = lender.fill(32)
+        lender.donors[0].silent = True
+        started = time.monotonic()
+        for _ in range(3):
+            expect(lender.never_wrong(written) == 0, "a page with an answering donor could not be read")
+        expect(time.monotonic() - started < 90, "reads waited too long")
+
+
+def answers_with(**how) -> type:
+    """A donor that answers some requests in a way of its own, once it may."""
+    class Other(Silent):
+        def handle(self, m: Msg) -> Msg | bytes | None:
+            if self.silent and m.type in how["to"]:
+                return how["give"](m)
+            return super(Silent, self).handle(m)
+        on_read, on_write = Donor.on_read, Donor.on_write
+    return Other
+
+
+@case("donor")
+def refuses_reads():
+    """A status instead of the page: the other copy is used, whatever the status."""
+    for number, name in STATUS.items():
+        if name == "HCW_OK":
+            continue
+        broken = answers_with(to=(kind("READ"),), give=lambda m: m.answer(status=number))
+        with Lender(broken, Donor) as lender:
+            written = lender.fill(32)
+            lender.donors[0].silent = True
+            for _ in range(3):
+                expect(lender.never_wrong(written) == 0, f"{name}: a page with a right copy could not be read")
+
+
+@case("donor")
+def refuses_writes():
+    for number, name in STATUS.items():
+        if name == "HCW_OK":
+            continue
+        broken = answers_with(to=(kind("WRITE"),), give=lambda m: m.answer(status=number))
+        with Lender(broken, Donor, Donor, timeout_ms=2000) as lender:
+            lender.donors[0].silent = True
+            started = time.monotonic()
+            written = lender.fill(32)
+            expect(time.monotonic() - started < 90, f"{name}: writes waited too long")
+            expect(len(written) == 32, f"{name}: {len(written)} of 32 pages were accepted though two donors are right")
+            expect(lender.never_wrong(written) == 0, f"{name}: pages could not be read")
+
+
+@case("donor")
+def wrong_answers_to_reads():
+    """Each ends that connection with its reason; the other donor's copy is read."""
+    short = bytes(PAGE)
+    wrong = [
+        ("another number of pages", lambda m: m.answer(payload=short * (m.nr % 16 + 1), nr=m.nr % 16 + 1), "number of pages"),
+        ("no payload", lambda m: m.answer(), "length"),
+        ("a WRITE's answer", lambda m: Msg(kind("WRITE"), flags=ANSWER, tag=m.tag, nr=m.nr), "nobody waits"),
+        ("a status and a page", lambda m: m.answer(status=1, payload=short), "length"),
+        ("the page twice", lambda m: m.answer(payload=short * m.nr).pack() * 2, "nobody waits"),
+        ("another tag", lambda m: Msg(m.type, flags=ANSWER, tag=m.tag + (1 << 16), nr=m.nr, payload=short * m.nr), "nobody waits"),
+        ("half a page, then another header", lambda m: m.answer(payload=short * m.nr).pack()[:-100] + bytes(100 + 48), "no page-fabric"),
+    ]
+    for what, give, why in wrong:
+        with Lender(answers_with(to=(kind("READ"),), give=give), Donor) as lender:
+            written = lender.fill(32)
+            lender.donors[0].silent = True
+            for _ in range(5):
+                expect(lender.never_wrong(written) == 0, f"{what}: a page with a right copy could not be read")
+                if lender.node.events.of("CONN_FAILED", lender.peers[0]):
+                    break
+            lender.node.ends(lender.peers[0], why, what)
+
+
+class DiesInTheMiddle(Silent):
+    def on_read(self, m: Msg) -> Msg | bytes | None:
+        if not self.silent:
+            return super().on_read(m)
+        self.link.send(m.answer(payload=os.urandom(m.nr * PAGE)).pack()[:48 + PAGE // 2])
+        self.link.sock.close()
+        raise Closed
+
+    def end(self) -> None:
+        try:
+            super().end()
+        except OSError:
+            pass
+
+
+@case("donor")
+def dies_in_the_middle_of_a_page():
+    with Lender(DiesInTheMiddle, Donor) as lender:
+        written = lender.fill(32)
+        lender.donors[0].silent = True
+        for _ in range(3):
+            expect(lender.never_wrong(written) == 0, "a page with a right copy could not be read")
+
+
+@case("donor")
+def odd_recalls():
+    """Of slabs never lent, of the same again and again, of all at once."""
+    with Lender(Donor, Donor, Donor) as lender:
+        written = lender.fill(64)
+        link = lender.donors[0].link
+        for numbers in ((0,), (2**32 - 1,), tuple(range(500, 1000)), (1, 1, 1), ()):
+            link.send(request("RECALL", nr=len(numbers), payload=ids(*numbers)))
+            time.sleep(0.2)
+        for _ in range(20):
+            link.send(request("RECALL", nr=0))
+            time.sleep(0.05)
+        expect(lender.never_wrong(written) == 0, "a recall lost pages")
+        wait_until(lambda: lender.never_wrong(written) == 0 and peer_get(lender.node.h, lender.peers[0], "USED") == 0,
+                   90, "an empty donor after it called everything back")
+        expect(lender.never_wrong(written) == 0, "a recall lost pages")
+
+
+@case("donor")
+def odd_slab_numbers():
+    class Odd(Donor):
+        def on_lease(self, m: Msg) -> Msg | bytes | None:
+            got = ([0, 2**32 - 1, 2**31] + list(range(2**32 - 600, 2**32)))[:m.nr]
+            return m.answer(payload=ids(*got), nr=len(got))
+    with Lender(Odd, Odd) as lender:
+        written = lender.fill(64)
+        expect(len(written) == 64 and lender.never_wrong(written) == 0, "slab numbers are the donor's to choose")
+
+
+@case("after")
+def swap_disk_still_works():
+    with Lender(Donor, Donor) as lender:
+        written = lender.fill(64)
+        expect(len(written) == 64 and lender.never_wrong(written) == 0, "the swap disk does not work any more")
+
+
+if __name__ == "__main__":
+    run()
