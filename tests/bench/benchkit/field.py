@@ -6,9 +6,12 @@ Only one disk is swapped on at a time. The order of the disks turns by one from
 round to round.
 """
 
+import os
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 from typing import Callable, Sequence
 
 from labkit.cluster import Cluster
@@ -38,6 +41,8 @@ class Run:
     numbers: dict[str, float]  # the program's last lines
     pages: int                 # that went over the disk, both ways
     donor_busy_s: float        # of n2, without what it does when idle; < 0 when that was more
+
+    host_cpu_s: float          # of all guests' processes on the host, filling included
 
     @property
     def faults_per_s(self) -> float:
@@ -144,11 +149,27 @@ class Field:
         """One run of @command, alone in its cgroup, on one disk."""
         disk = self.disk(label)
         self.swap_to(disk)
-        pages, clock = self._pages(disk), self._donor_clock()
+        pages, clock, cpu = self._pages(disk), self._donor_clock(), self._host_cpu()
         said = self.borrower.output(f"echo 0 >/sys/fs/cgroup/{disk.cgroup}/cgroup.procs; exec {command}", timeout)
-        pages, later = self._pages(disk) - pages, self._donor_clock()
+        pages, later, cpu = self._pages(disk) - pages, self._donor_clock(), self._host_cpu() - cpu
         elapsed, idle = later[0] - clock[0], later[1] - clock[1]
-        return Run(numbers_of(said), pages, elapsed * (1 - self._idle_share) - idle)
+        return Run(numbers_of(said), pages, elapsed * (1 - self._idle_share) - idle, cpu)
+
+    def _host_cpu(self) -> float:
+        """Seconds of CPU time that all guests have had so far."""
+        ticks = 0
+        for node in self.lab.status()["nodes"]:
+            fields = Path(f"/proc/{node['pid']}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def cpu_by_page(self) -> str:
+        """All the guests' CPU time by pages moved: the one comparison that hardly
+        depends on what else the host does. Of the random runs taken so far."""
+        parts = [f"{label} {median(run.host_cpu_s / run.pages * 1e6 for run in runs):.0f}"
+                 for label, runs in self.series("random", 0).items() if runs]
+        return ("host CPU us of all guests by page moved, random faults, the program's own work included, medians: "
+                + ", ".join(parts))
 
     def _pages(self, disk: Disk) -> int:
         fields = self.borrower.read(f"/sys/block/{disk.kernel_name}/stat").split()

@@ -81,6 +81,8 @@ class Bench:
                 self.say(fact)
             for name in wanted:
                 self._take(importlib.import_module(name), field)
+            if any("random" in name for name in wanted):
+                self.facts.append(field.cpu_by_page())
             self.facts.append(f"the host's load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs at the end")
             self._write()
             field.cluster.check_healthy()
@@ -126,6 +128,7 @@ class Bench:
         print()
         for fact in self.facts:
             print(fact)
+        print("ratio: the median of the rounds' own ratios, more than 1 is better; ours and peer: medians of their own")
         print(f"written to {paths.BUILD_DIR.name}/bench.json; ratios count, absolute numbers are this machine's")
 
 
@@ -136,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--guests", type=int, choices=(2, 3), default=2,
                         help="3: with a second donor, which two copies need (default 2)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"repetitions (default {ROUNDS})")
-    parser.add_argument("-k", metavar="PATTERN", help="only figures whose file's name contains this")
+    parser.add_argument("-k", metavar="PATTERN", help="only figures whose file's name contains this; "
+                        "build/bench.json then has those only")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table there as well")
     return parser
