@@ -10,10 +10,10 @@ ONE = ("6.12",)
 DONATE = {2: "96M", 3: "96M"}
 
 
-@vmtest(nodes=3, mem=256, kernels=ONE, timeout=600)
+@vmtest(nodes=3, mem=256, tags=("ci",), kernels=ONE, timeout=600)
 def test_R20a_all_donors_gone(lab):
     """A program that touches a page without any copy gets SIGBUS soon; no wrong bytes, nobody hangs."""
-    c = Cluster(lab).up(DONATE, params={"request_timeout_ms": 3000, "peer_grace_ms": 1000})
+    c = Cluster(lab).up(DONATE, params={"request_timeout_ms": 5000, "peer_grace_ms": 1000})
     c.swap_on()
     n1 = lab.node(1)
     a = c.track("A", memory="8M")

@@ -74,10 +74,10 @@ def test_R8_donor_short_of_memory_calls_back(lab):
     lent = c.lent(2)["lent"]
     assert lent > 8 * MIB, lent
     available = c.show(n2)["node"]["memory_available"] // MIB
-    glutton = c.hog(None, f"-m {available - 8} -w 0 -t 3000", node=n2)
+    # The pool keeps 16 MiB for the node itself; this leaves four.
+    glutton = c.hog(None, f"-m {available - 4} -w 0 -t 3000", node=n2)
     try:
-        c.wait(lambda: c.lent(2)["pressure"] or c.lent(2)["lent"] < lent // 2, "n2 is short of memory")
-        c.wait(lambda: c.lent(2)["lent"] < lent // 2, "n2 gets its memory back")
+        c.wait(lambda: c.lent(2)["lent"] <= lent - 6 * MIB, "n2 gets its memory back")
         c.say(f"n2 lends {c.lent(2)['lent'] // MIB} of {lent // MIB} MiB")
         hog.wait_worked(100)
     finally:
@@ -89,7 +89,7 @@ def test_R8_donor_short_of_memory_calls_back(lab):
     assert "oom" not in n2.console().lower(), "the donor ran out of memory"
 
 
-@moves()
+@moves(tags=("ci",))
 def test_R22_daemon_killed_and_restarted_under_load(lab):
     """kill -9, both ends in turn: memory does not notice; the new daemon takes the connections over."""
     c = ready(lab)

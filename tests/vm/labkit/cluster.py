@@ -202,6 +202,8 @@ class Cluster:
 
     def forget_environments(self) -> None:
         for env in self.show()["envs"]:
+            self.borrower.run(f"echo 1 >/sys/fs/cgroup/{env['name']}/cgroup.kill")
+            self.settle(env["name"])
             self.untrack(env["name"])
 
     def untrack(self, env: str) -> None:
@@ -209,7 +211,6 @@ class Cluster:
         procs = f"/sys/fs/cgroup/{env}/cgroup"
         self.borrower.run(f"test ! -e {procs}.kill || echo 1 >{procs}.kill")
         self.borrower.wait_for(f"test ! -s {procs}.procs", LONG_S)
-        self.settle(env)
         self.borrower.wait_for(f"hyperchain untrack --env {env}", LONG_S, interval=1)
         self.borrower.wait_for(f"rmdir /sys/fs/cgroup/{env}", LONG_S)
 
@@ -264,7 +265,12 @@ class Cluster:
     def start_daemon(self, node: Node) -> None:
         node.run("mkdir -p /run/hyperchain; setsid hyperchaind --foreground >>/run/hyperchaind.log 2>&1 "
                  "</dev/null & echo $! >/run/hyperchaind.pid")
-        node.wait_for("hyperchain version --json >/dev/null && test -S /run/hyperchain/admin.sock", LONG_S)
+        self.lab.wait_for(lambda: self.has_daemon(node), LONG_S, f"the daemon of {node.name}", interval=0.5)
+
+    def has_daemon(self, node: Node) -> bool:
+        """One is registered with the module."""
+        result = node.run("hyperchain memory show --json", check=False)
+        return not result.status and json.loads(result.stdout)["node"]["daemon_port"] != 0
 
     def stop_daemon(self, node: Node, signal: int = 9) -> None:
         node.run(f"kill -{signal} $(pgrep -x hyperchaind)")

@@ -375,6 +375,11 @@ static void worker(const struct options *o, unsigned int number)
 	struct hog h = { .o = o, .number = number, .nr_pages = o->mib * MIB_PAGES / o->jobs };
 	int code;
 
+	/* Only the memory under test may be swapped: not what tells about it. */
+	if (mlockall(MCL_CURRENT)) {
+		say(&h, "cannot lock its own pages: %s", strerror(errno));
+		_exit(EXIT_SYSTEM);
+	}
 	code = hog_run(&h);
 	sums[number] = (struct sum){ h.ops, h.bad, h.lost, h.slowest };
 	_exit(code);
@@ -496,8 +501,8 @@ int main(int argc, char **argv)
 	signals_init();
 	sums = mmap(NULL, sizeof(*sums) * JOBS_MAX, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (sums == MAP_FAILED) {
-		perror("hc-hog: mmap");
+	if (sums == MAP_FAILED || mlockall(MCL_CURRENT)) {
+		perror("hc-hog: its own pages");
 		return EXIT_SYSTEM;
 	}
 	for (i = 0; i < o.jobs; i++) {
