@@ -600,9 +600,13 @@ class Peers:
         self.ids = ids
 
     def __enter__(self) -> "Peers":
-        from fabric import Link
+        from fabric import OUR_NODE, Link
+        with Genl() as h:
+            h.must("NODE_SET", u32(HC["HC_A_NODE_ID"], OUR_NODE))
         for number in self.ids:
-            Link(number).close()
+            link = Link(number)
+            expect(not link.reply.err, f"peer {number} was not accepted: {link.reply}")
+            link.close()
         return self
 
     def __exit__(self, *_) -> None:
