@@ -108,8 +108,8 @@ def _paragraphs(facts: dict, shape: Shape, kills: bool, seconds: float) -> list[
             f"{kill['bytes_on_it'] // MIB} MiB, had a second copy on n3, which answered from then on; n2 was given up "
             f"after {kill['given_up_after_s']} s, and {kill['whole_after_s']:.0f} s after the plug was pulled every page "
             f"had two copies again. With three machines only one donor was left, so the second copies went to n1's own "
-            f"disk ({kill['local_bytes'] // MIB} MiB, encrypted with a key that is kept nowhere). The program waited "
-            f"a little and went on.")
+            f"disk ({kill['local_bytes'] // MIB} MiB, encrypted with a key that is kept nowhere). The program never "
+            f"waited longer than {facts['verify']['longest_wait_s']:.0f} s, and went on.")
     told.append(f"Then stress-ng wrote and verified {shape.stress_mb} MiB in the same container"
                 + (", with the one donor and the disk that were left" if kills else "")
                 + f". The whole took {clock_text(seconds)}.")

@@ -169,7 +169,9 @@ class Story:
         kill = self.facts["kill"]
         kill["given_up_after_s"] = round(dropped["host_time"] - self.killed_at, 1)
         self._wait(lambda: self.sampler.look(self.n1).disk["degraded"] == 0, "every page to have two copies again")
-        kill["whole_after_s"] = round(time.monotonic() - self.killed_at, 1)
+        whole = [event["host_time"] for event in self.facts["events"]
+                 if event["kind"] == "repaired" and event["host_time"] > self.killed_at]
+        kill["whole_after_s"] = round((whole[-1] if whole else time.monotonic()) - self.killed_at, 1)
         view = self.sampler.borrower
         kill["repaired"] = view.disk["repaired"] - kill["repaired_before"]
         kill["local_bytes"] = view.disk["local"]
@@ -215,12 +217,16 @@ class Story:
         program.title, program.share, program.note = title, 0.0, ""
         session = self.login.start(f"python3 dataset.py {what} {SOCKET} {self.shape.values}")
         last: dict = {}
+        moved_at, longest = time.monotonic(), 0.0
 
         def is_over() -> bool:
+            nonlocal moved_at, longest
             status = session.poll()
             for line in session.lines()[-1:]:
                 word = json.loads(line)
                 if word["what"] == what:
+                    if word["done"] != last.get("done"):
+                        longest, moved_at = max(longest, time.monotonic() - moved_at), time.monotonic()
                     last.clear()
                     last.update(word)
                     program.share = word["done"] / word["count"]
@@ -235,7 +241,7 @@ class Story:
         if not last.get("over"):
             raise LabError(f"the user's program ended early (status {session.poll()}): "
                            f"{(session.stderr or session.stdout).strip()[-500:] or 'it said nothing'}")
-        last["status"] = session.poll()
+        last["status"], last["longest_wait_s"] = session.poll(), round(longest, 1)
         last["wrong"] = [line for line in session.lines() if '"wrong"' in line][:10]
         return last
 
