@@ -44,7 +44,7 @@ def rounds(lab, count: int) -> None:
     assert used_kb[-1] - used_kb[0] < 300 * count, f"kernel memory grows: {used_kb}"
 
 
-@vmtest(nodes=2, mem=256, timeout=600)
+@vmtest(nodes=2, mem=256, tags=("ci",), timeout=600, kernels=("6.12",))
 def test_R22_insmod_use_rmmod(lab):
     rounds(lab, 3)
 
