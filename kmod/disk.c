@@ -600,6 +600,10 @@ int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ac
 	if (the_backing) {
 		hc_extack(extack, "there is a backing device already");
 		err = -EEXIST;
+	} else if (the_disk && b->dev.bdev->bd_disk == the_disk->gd) {
+		/* Each would keep the other from being deleted. */
+		hc_extack(extack, "the swap disk can't be its own backing");
+		err = -EINVAL;
 	} else {
 		the_backing = b;
 		if (the_disk) {

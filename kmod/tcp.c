@@ -353,12 +353,12 @@ static int tcp_start(struct hc_conn *conn, int fd, struct netlink_ext_ack *extac
 	sk->sk_state_change = state_change;
 	sk->sk_allocation = GFP_ATOMIC;
 	hc_sk_no_task_frag(sk);
-	sk_set_memalloc(sk);
 	sk->sk_sndtimeo = msecs_to_jiffies(hc_request_timeout_ms);
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
 	WRITE_ONCE(sk->sk_sndbuf, SOCKET_BUFFER);
 	WRITE_ONCE(sk->sk_rcvbuf, SOCKET_BUFFER);
 	write_unlock_bh(&sk->sk_callback_lock);
+	sk_set_memalloc(sk);		/* may sleep: the first one switches a static key */
 	/* What came before the callback was in place. Under the lock that stop() needs first. */
 	queue_work(hc_data_wq, &conn->rx_work);
 	release_sock(sk);
