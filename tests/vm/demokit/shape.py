@@ -34,8 +34,8 @@ class Shape:
 
     @property
     def stress_ops(self) -> int:
-        """Its own count: one for each 256 KiB written, and one for each 256 KiB verified."""
-        return self.stress_mb * 4 * 2 * self.stress_passes
+        """Its own count, one for each 32 KiB written; each pass is verified before the next one."""
+        return self.stress_mb * 32 * self.stress_passes
 
     @property
     def away_mb(self) -> int:
