@@ -37,6 +37,9 @@ static int rx_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int o
 	struct hc_conn *conn = desc->arg.data;
 	size_t used = 0;
 
+	/* tcp_read_sock() calls again for the rest of a buffer though we have stopped. */
+	if (!desc->count)
+		return 0;
 	while (used < len) {
 		u32 want, n;
 		void *to = hc_conn_rx_want(conn, &want);
