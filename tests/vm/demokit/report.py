@@ -80,7 +80,7 @@ def tell(screen: Screen, facts: dict, shape: Shape, kills: bool, checks: list[Ch
         sign = paint("✓", "green") if check.is_good else paint("✗ NOT SO:", "red", "bold")
         say(f"  {sign} {check.text}")
     say()
-    for line in wrap(_proven(facts, shape)):
+    for line in wrap(_proven(facts, shape, kills)):
         say(f"  {paint(line, 'dim')}")
     say()
     bad = sum(not check.is_good for check in checks)
@@ -116,12 +116,13 @@ def _paragraphs(facts: dict, shape: Shape, kills: bool, seconds: float) -> list[
     return told
 
 
-def _proven(facts: dict, shape: Shape) -> str:
+def _proven(facts: dict, shape: Shape, kills: bool) -> str:
     speed = " Nothing is said about speed: these processors are emulated." if facts["accel"] == "tcg" else ""
     small = "" if shape.is_full else " This was the quick form: the container's limit played the small machine."
+    death = ", and the sudden death of one donor loses nothing" if kills else ""
+    more = "more than one death" if kills else "that a donor may die (leave out --no-kill), more than one death"
     return (f"Proven by this run: on kernel {facts['kernel']}, as Debian ships it, unmodified programs work with more memory "
-            f"than their machine has, and the sudden death of one donor loses nothing. Not proven by it: more than "
-            f"three machines, more than one death at a time, networks that fail by halves (tests/vm has tests "
+            f"than their machine has{death}. Not proven by it: more than three machines, {more} at a time, networks that fail by halves (tests/vm has tests "
             f"for those), and runs of days.{speed}{small}")
 
 
