@@ -273,7 +273,13 @@ class Events:
         self.genl.close()
 
     def poll(self, timeout: float = 0.0) -> None:
-        for message in self.genl.receive(timeout):
+        try:
+            came = self.genl.receive(timeout)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            came = []           # more than we read came at once; what is there is next
+        for message in came:
             if message.kind == self.genl.family and message.cmd == HC["HC_CMD_EVENT"]:
                 self.seen.append(Event(message.num("HC_A_EV_KIND"), message.num("HC_A_EV_SEQ"),
                                        message.num("HC_A_EV_PEER"), message.num("HC_A_EV_ENV"),

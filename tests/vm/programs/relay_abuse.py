@@ -131,6 +131,8 @@ def flood(h: Genl, most: int, payload: bytes) -> int:
 def flood_with_a_daemon_that_never_answers():
     """Bounded in number, and each ends by its deadline, by an error message."""
     with Bound() as bound, Daemon() as daemon, Genl() as h:
+        # All end within a moment, and their messages have to fit.
+        h.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         expect(as_other(in_cgroup(bound.paths[0]), lambda: flood(Genl(), WAITING_ENV_MAX, b"x")) == WAITING_ENV_MAX,
                "an environment may have another number of requests waiting")
         # They end with the socket of who asked.
