@@ -244,6 +244,15 @@ def test_panics(lab):
 def test_gets_a_new_lab(lab):
     lab.node(1).run("true")
 
+@vmtest(nodes=1, tags=("ci",))
+def test_runs_again_after_the_emulator_failed(lab):
+    marker = __file__ + ".ran"
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        lab.node(1).run("echo 'RSP: 0000:ffffc90000003ea0 EFLAGS: 05703483' >/dev/kmsg")
+        raise AssertionError("the emulator")
+    raise AssertionError("the test itself")
+
 @vmtest(nodes=0, tags=("soak",))
 def test_is_for_the_night():
     raise AssertionError
@@ -264,8 +273,10 @@ def test_runner_sees_every_way_to_fail(kernel):
                 for line in lines if line[:4] in ("ok  ", "FAIL", "skip")}
     assert verdicts == {
         "test_passes": "ok", "test_fails": "FAIL", "test_hangs": "FAIL", "test_vanishes": "FAIL",
-        "test_skips": "skip", "test_panics": "FAIL", "test_gets_a_new_lab": "ok"}, verdicts
-    assert lines[-1] == "2 passed, 4 failed, 1 skipped"
+        "test_skips": "skip", "test_panics": "FAIL", "test_gets_a_new_lab": "ok",
+        "test_runs_again_after_the_emulator_failed": "FAIL"}, verdicts
+    assert [line[:4] for line in lines].count("EMUL") == 1
+    assert lines[-1] == "2 passed, 5 failed, 1 skipped"
     assert done.returncode == 1
-    for text in ("a reason", "the test's time was over here", "ended without a verdict", "sysrq triggered crash"):
+    for text in ("a reason", "the test itself", "the test's time was over here", "ended without a verdict", "sysrq triggered crash"):
         assert text in done.stdout, text

@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Iterator, Sequence
 
@@ -30,6 +30,8 @@ LOG_DIR = paths.LAB_DIR / "log"
 # What starting machines may take, on top of a test's own time.
 START_ALLOWANCE_S = 240
 CONSOLE_LINES = 25
+# So many times in one run is a failure the emulator's and not the test's; see splat.impossible_flags().
+EMULATOR_FAULTS = 3
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    why: list[str] = field(default_factory=list)
+    emulator: int = 0
 
     def __str__(self) -> str:
         text = f"{self.passed} passed, {self.failed} failed"
@@ -71,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run_job(job, count, arguments.verbose)
         if arguments.exitfirst and count.failed:
             break
+    if count.why:
+        # Who sees the end of a long log only sees this.
+        print("\n".join(["== what failed, shortened", *count.why]))
     print(count)
     return 1 if count.failed or not (count.passed or count.skipped) else 0
 
@@ -164,8 +171,9 @@ def _run_job(job: Job, count: Count, is_verbose: bool) -> None:
     tests after it along."""
     left = list(job.specs)
     while left:
+        faults = count.emulator
         done = _run_child(Job(job.kernel, tuple(left)), count, is_verbose)
-        left = left[max(done, 1):]
+        left = left[done if count.emulator > faults else max(done, 1):]
 
 
 def _run_child(job: Job, count: Count, is_verbose: bool) -> int:
@@ -227,9 +235,18 @@ def _follow(job: Job, name: str, reports: _Reports, output: IO[bytes], count: Co
         else:
             why = f"it hung for {limit:.0f} s and was killed" if line is None else "its process ended without a verdict"
             verdict = {"verdict": "failed", "text": why}
+        if verdict["verdict"] == "failed" and count.emulator < EMULATOR_FAULTS:
+            fault = _emulator_fault(name)
+            if fault:
+                count.emulator += 1
+                print(f"EMUL {spec.name} [{job.kernel}]  {seconds:.1f} s  not a verdict, it runs again: "
+                      f"the emulator lost the processor's flags: {fault}", flush=True)
+                _keep_logs(name, LOG_DIR / f"emulator-{spec.name}-{job.kernel}")
+                return done
         _show(spec, job.kernel, verdict, seconds, count)
         if verdict["verdict"] == "failed":
             _show_failure(spec, job.kernel, name, verdict, output)
+            count.why.append(f"FAIL {spec.name} [{job.kernel}]\n" + _indent(_shortened(verdict["text"])))
         output.seek(0)
         output.truncate()
         done += 1
@@ -239,12 +256,25 @@ def _follow(job: Job, name: str, reports: _Reports, output: IO[bytes], count: Co
     return done
 
 
+def _emulator_fault(name: str) -> str:
+    """What shows that QEMU itself went wrong."""
+    faults = (splat.impossible_flags(splat.read(log)) for log in sorted(paths.run_dir(name).glob("n*/console.log")))
+    return next((fault for fault in faults if fault), "")
+
+
 def _show(spec: Spec, kernel: str, verdict: dict, seconds: float, count: Count) -> None:
     word = verdict["verdict"]
     setattr(count, word, getattr(count, word) + 1)
     label = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[word]
     text = f"  ({verdict['text']})" if word == "skipped" else ""
     print(f"{label} {spec.name} [{kernel}]  {seconds:.1f} s{text}", flush=True)
+
+
+def _shortened(text: str, head: int = 8, tail: int = 8) -> str:
+    lines = [line[:240] for line in text.strip().splitlines()]
+    if len(lines) > head + tail:
+        lines[head:-tail] = ["..."]
+    return "\n".join(lines)
 
 
 def _show_failure(spec: Spec, kernel: str, name: str, verdict: dict, output: IO[bytes]) -> None:
