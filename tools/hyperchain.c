@@ -21,6 +21,7 @@ static const struct cli_cmd nouns[] = {
 	{ "env",	cmd_env,	"environments: list, show" },
 	{ "events",	cmd_events,	"what happens, as it happens" },
 	{ "top",	cmd_top,	"the memories of the nodes, live" },
+	{ "simulate",	cmd_simulate,	"what the rules would decide, without a cluster" },
 	{ "version",	cmd_version,	"versions of program, module and daemon" },
 	{ "help",	cmd_help,	"this list, or the verbs of one command" },
 	{ NULL, NULL, NULL }

@@ -6,8 +6,8 @@
 
 HCNL_SRC	:= $(sort $(wildcard tools/lib/*.c))
 HCNL_OBJ	:= $(HCNL_SRC:%.c=$(B)/obj/%.o)
-# One pure rule is shared with the daemon: every node must find the same id for a name.
-TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c)) daemon/policy/env.c
+# The pure rules are shared with the daemon: the very same code decides in `hyperchain simulate`.
+TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c tools/simulate/*.c daemon/policy/*.c))
 TOOLS_OBJ	:= $(TOOLS_SRC:%.c=$(B)/obj/%.o)
 
 # What a program that links libhcnl.a needs as well.

@@ -11,6 +11,7 @@ int cmd_untrack(int argc, char **argv);
 int cmd_env(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_simulate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* Verbs of "memory" with files of their own. */

@@ -91,6 +91,9 @@ _hyperchain() {
 	"env show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
 		;;
+	simulate)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
 	track)
 		mapfile -t COMPREPLY < <(compgen -d -- "${cur:-/sys/fs/cgroup/}")
 		;;
