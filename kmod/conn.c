@@ -6,6 +6,7 @@
 
 #include "conn.h"
 #include "main.h"
+#include "move.h"
 #include "node.h"
 #include "peer.h"
 #include "pool.h"
@@ -102,10 +103,18 @@ static void call_end(struct hc_conn *conn, struct hc_call *call, int err)
 	call->done(call, err);
 }
 
+/* Bytes of call->data. */
+static u32 call_data_len(const struct hc_call *call)
+{
+	if (!call->data)
+		return 0;
+	return call->msg.type == HCW_MOVE ? call->msg.nr : call->msg.nr * 4;
+}
+
 int hc_conn_call(struct hc_conn *conn, struct hc_call *call)
 {
 	unsigned int nr_bv = call->msg.type == HCW_WRITE ? call->msg.nr : 0;
-	unsigned int data_len = call->data ? call->msg.nr * 4 : 0;
+	unsigned int data_len = call_data_len(call);
 	const struct bio_vec *bv = call->bv;
 	const void *data = call->data;
 	struct hcw_hdr hdr;
@@ -332,6 +341,7 @@ static int rx_header(struct hc_conn *conn)
 	conn->rx_call = NULL;
 	conn->rx_slab = NULL;
 	conn->rx_ctl = NULL;
+	conn->rx_move = NULL;
 	conn->rx_status = HCW_OK;
 	conn->last_rx = jiffies;
 
@@ -342,7 +352,8 @@ static int rx_header(struct hc_conn *conn)
 			return rx_bad(conn, "answer before the end of the request");
 		if (!call || call->msg.type != m->type)
 			return rx_bad(conn, "answer to a request that nobody waits for");
-		if (m->type == HCW_READ && !m->status && m->nr != call->msg.nr)
+		if ((m->type == HCW_READ || m->type == HCW_MOVE_READ) && !m->status &&
+		    m->nr != call->msg.nr)
 			return rx_bad(conn, "answer with another number of pages");
 		if (m->type == HCW_LEASE && m->nr > call->msg.nr)
 			return rx_bad(conn, "more slabs than asked for");
@@ -361,6 +372,14 @@ static int rx_header(struct hc_conn *conn)
 		if (!conn->rx_ctl)
 			return rx_bad(conn, "too many control requests at once");
 		break;
+	case HCW_MOVE:
+	case HCW_MOVE_READ:
+		if (atomic_read(&conn->nr_moves) >= HCW_DEPTH_MAX)
+			return rx_bad(conn, "too many requests of moves at once");
+		conn->rx_move = hc_move_req_new(conn, m);
+		if (!conn->rx_move)
+			conn->rx_status = HCW_ENOMEM;
+		break;
 	}
 	return 0;
 }
@@ -378,7 +397,11 @@ void *hc_conn_rx_want(struct hc_conn *conn, u32 *ret_len)
 		*ret_len = conn->rx_left;
 		return conn->rx_ctl->data + conn->rx_off;
 	}
-	if (conn->rx_call && m->type == HCW_LEASE) {
+	if (conn->rx_move) {
+		*ret_len = conn->rx_left;
+		return conn->rx_move->data + conn->rx_off;
+	}
+	if (conn->rx_call && (m->type == HCW_LEASE || m->type == HCW_MOVE)) {
 		*ret_len = conn->rx_left;
 		return conn->rx_call->data_in + conn->rx_off;
 	}
@@ -420,7 +443,17 @@ static int rx_request(struct hc_conn *conn)
 		ctl_push(conn);
 		return 0;
 	}
+	if (conn->rx_move) {
+		hc_move_req_queue(conn->rx_move);
+		conn->rx_move = NULL;
+		return 0;
+	}
 	switch (m->type) {
+	case HCW_MOVE:
+	case HCW_MOVE_READ:
+		if (m->type == HCW_MOVE)
+			r.msg.nr = 0;
+		break;
 	case HCW_PING:
 		hc_pool_status(conn->peer, &r.msg);
 		break;
@@ -569,6 +602,8 @@ static void fail_work_fn(struct work_struct *work)
 	cancel_delayed_work_sync(&conn->tick_work);
 	hc_lslab_put(conn->rx_slab);
 	conn->rx_slab = NULL;
+	hc_move_req_free(conn->rx_move);
+	conn->rx_move = NULL;
 	/* The peer first: then whoever is told of the failure finds another way. */
 	hc_peer_conn_down(conn->peer, conn);
 	calls_fail(conn);

@@ -26,6 +26,7 @@
 #include "policy/wire_check.h"
 
 struct hc_lslab;
+struct hc_move_req;
 struct hc_peer;
 struct hc_transport_ops;
 struct netlink_ext_ack;
@@ -35,9 +36,9 @@ struct socket;
 /* A request to a peer. The caller's memory, untouchable until done() was called. */
 struct hc_call {
 	struct hc_msg msg;		/* type, slab, page, nr, arg by the caller */
-	const struct bio_vec *bv;	/* WRITE: pages to send; READ: to fill */
-	const void *data;		/* RELEASE, RECALL: ids to send */
-	void *data_in;			/* LEASE: room for HCW_CTL_MAX bytes */
+	const struct bio_vec *bv;	/* WRITE: pages to send; READ, MOVE_READ: to fill */
+	const void *data;		/* RELEASE, RECALL: ids; MOVE: msg.nr bytes to send */
+	void *data_in;			/* LEASE, MOVE: room for HCW_CTL_MAX bytes */
 	struct hc_msg answer;		/* valid in done() when err is 0 */
 	ktime_t started;
 	unsigned long deadline;		/* jiffies */
@@ -107,6 +108,7 @@ struct hc_conn {
 	struct hc_call *rx_call;
 	struct hc_lslab *rx_slab;
 	struct hc_ctl *rx_ctl;
+	struct hc_move_req *rx_move;
 	u16 rx_status;			/* what to answer to a WRITE that goes to the sink */
 	struct page *sink;		/* swallows payload nobody wants */
 	unsigned long last_rx;		/* jiffies */
@@ -132,6 +134,7 @@ struct hc_conn {
 	u32 ctl_head, ctl_tail;
 	struct work_struct ctl_work;
 	struct hc_hello_result hello;
+	atomic_t nr_moves;		/* requests of moves under way */
 
 	/* watch: deadlines, pings */
 	struct delayed_work tick_work;

@@ -6,6 +6,7 @@
 #include "disk.h"
 #include "event.h"
 #include "main.h"
+#include "move.h"
 #include "netlink.h"
 #include "node.h"
 
@@ -27,6 +28,12 @@ module_param_named(allow_netns, hc_allow_netns, bool, 0444);
 MODULE_PARM_DESC(allow_netns,
 		 "Let network namespaces other than the first be nodes of their own; for tests (N)");
 
+char *hc_helper_dir = "/usr/lib/hyperchain";
+module_param_named(helper_dir, hc_helper_dir, charp, 0444);
+MODULE_PARM_DESC(helper_dir,
+		 "Where hyperchain-restore and hyperchain-shadow are (/usr/lib/hyperchain)");
+
+struct workqueue_struct *hc_move_wq;
 struct workqueue_struct *hc_ctl_wq;
 struct workqueue_struct *hc_watch_wq;
 struct workqueue_struct *hc_fail_wq;
@@ -38,6 +45,7 @@ static const struct {
 	const char *name;
 	unsigned int flags;
 } workqueues[] = {
+	{ &hc_move_wq,	"hc_move",	WQ_UNBOUND },
 	{ &hc_ctl_wq,	"hc_ctl",	WQ_UNBOUND },
 	{ &hc_watch_wq,	"hc_watch",	WQ_UNBOUND },
 	{ &hc_fail_wq,	"hc_fail",	WQ_UNBOUND },
@@ -76,15 +84,20 @@ static int __init hc_init(void)
 	err = workqueues_init();
 	if (err)
 		return err;
-	err = hc_node_init();
+	err = hc_move_init();
 	if (err)
 		goto err_workqueues;
+	err = hc_node_init();
+	if (err)
+		goto err_move;
 	err = hc_netlink_init();
 	if (err)
 		goto err_node;
 	return 0;
 err_node:
 	hc_node_exit();
+err_move:
+	hc_move_exit();
 err_workqueues:
 	workqueues_exit();
 	return err;
@@ -98,6 +111,7 @@ static void __exit hc_exit(void)
 	hc_node_exit();
 	hc_disk_exit();
 	workqueues_exit();
+	hc_move_exit();
 	rcu_barrier();
 }
 
@@ -105,5 +119,5 @@ module_init(hc_init);
 module_exit(hc_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("hyperchain: memory of other nodes as swap, without a kernel patch");
+MODULE_DESCRIPTION("hyperchain: memory of other nodes, programs that move, without a kernel patch");
 MODULE_VERSION(HC_VERSION);

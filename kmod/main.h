@@ -12,6 +12,7 @@
  * All WQ_MEM_RECLAIM. An item waits only for items of queues named below its own, so
  * that one rescuer for each queue is enough to go on without memory.
  */
+extern struct workqueue_struct *hc_move_wq;	/* moves; wait for peers and for processes */
 extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, calling back, control requests */
 extern struct workqueue_struct *hc_watch_wq;	/* deadlines, giving up peers */
 extern struct workqueue_struct *hc_fail_wq;	/* ends of connections */
@@ -22,6 +23,7 @@ extern struct workqueue_struct *hc_data_wq;	/* pages; never waits for a peer */
 extern unsigned int hc_request_timeout_ms;
 extern unsigned int hc_peer_grace_ms;
 extern bool hc_allow_netns;
+extern char *hc_helper_dir;
 
 /** hc_extack() - one sentence for the user; @text is a constant string */
 static inline void hc_extack(struct netlink_ext_ack *extack, const char *text)

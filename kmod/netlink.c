@@ -124,7 +124,8 @@ static int node_put(struct sk_buff *skb, struct hc_node *node)
 			 HC_A_NODE_PAD) ||
 	      hc_put_u64(skb, HC_A_NODE_MEM_AVAILABLE, (u64)si_mem_available() << PAGE_SHIFT,
 			 HC_A_NODE_PAD) ||
-	      nla_put_u32(skb, HC_A_NODE_WIRE_VERSION, HCW_VERSION_MAX);
+	      nla_put_u32(skb, HC_A_NODE_WIRE_VERSION, HCW_VERSION_MAX) ||
+	      nla_put_u8(skb, HC_A_NODE_MOVES, node->accepts_moves);
 	mutex_unlock(&node->lock);
 	return err ? -EMSGSIZE : 0;
 }
@@ -145,6 +146,7 @@ static int node_set_doit(struct sk_buff *in, struct genl_info *info)
 	struct nlattr *id = info->attrs[HC_A_NODE_ID];
 	struct nlattr *name = info->attrs[HC_A_NODE_NAME];
 	struct nlattr *epoch = info->attrs[HC_A_NODE_EPOCH];
+	struct nlattr *moves = info->attrs[HC_A_NODE_MOVES];
 	int err = 0;
 
 	mutex_lock(&node->lock);
@@ -160,6 +162,8 @@ static int node_set_doit(struct sk_buff *in, struct genl_info *info)
 			nla_strscpy(node->name, name, sizeof(node->name));
 		if (epoch)
 			node->epoch = nla_get_u64(epoch);
+		if (moves)
+			WRITE_ONCE(node->accepts_moves, nla_get_u8(moves));
 	}
 	mutex_unlock(&node->lock);
 	return err;
@@ -181,6 +185,7 @@ static struct netlink_range_validation id_range = { .min = 1, .max = U32_MAX };
 static struct netlink_range_validation epoch_range = { .min = 1, .max = 1ULL << 62 };
 static struct netlink_range_validation env_range = { .min = 1, .max = HC_ENVS_MAX };
 static struct netlink_range_validation quota_range = { .max = HC_DISK_SIZE_MAX };
+static struct netlink_range_validation pid_range = { .min = 1, .max = 1 << 22 };
 static struct netlink_range_validation fd_range = { .max = S32_MAX };
 static struct netlink_range_validation payload_range = { .min = 1, .max = HC_REQUEST_LEN };
 static struct netlink_range_validation pool_range = { .max = HC_POOL_SIZE_MAX };
@@ -193,10 +198,12 @@ static const struct nla_policy none_policy[] = {
 	[1]			= { .type = NLA_REJECT },
 };
 
-static const struct nla_policy node_set_policy[HC_A_NODE_EPOCH + 1] = {
+static const struct nla_policy node_set_policy[HC_A_NODE_MOVES + 1] = {
 	[HC_A_NODE_ID]		= NLA_POLICY_FULL_RANGE(NLA_U32, &id_range),
 	[HC_A_NODE_NAME]	= { .type = NLA_NUL_STRING, .len = HC_NAME_LEN },
 	[HC_A_NODE_EPOCH]	= NLA_POLICY_FULL_RANGE(NLA_U64, &epoch_range),
+	/* A policy entry that is not set refuses its attribute: those that are told only. */
+	[HC_A_NODE_MOVES]	= NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 static const struct nla_policy peer_add_policy[HC_A_PEER_CONN + 1] = {
@@ -273,6 +280,25 @@ static const struct nla_policy answer_policy[HC_A_REQ_ERROR + 1] = {
 	[HC_A_REQ_ERROR]	= NLA_POLICY_RANGE(NLA_U32, 1, 4095),
 };
 
+static const struct nla_policy move_check_policy[HC_A_MOVE_PID + 1] = {
+	[HC_A_MOVE_PID]		= NLA_POLICY_FULL_RANGE(NLA_U32, &pid_range),
+};
+
+static const struct nla_policy move_start_policy[HC_A_MOVE_WHOLE + 1] = {
+	[HC_A_MOVE_PID]		= NLA_POLICY_FULL_RANGE(NLA_U32, &pid_range),
+	[HC_A_MOVE_PEER]	= NLA_POLICY_FULL_RANGE(NLA_U32, &id_range),
+	[HC_A_MOVE_WHOLE]	= { .type = NLA_FLAG },
+};
+
+static const struct nla_policy move_id_policy[HC_A_MOVE_ID + 1] = {
+	[HC_A_MOVE_ID]		= { .type = NLA_U64 },
+};
+
+static const struct nla_policy move_resolve_policy[HC_A_MOVE_RESOLVE + 1] = {
+	[HC_A_MOVE_ID]		= { .type = NLA_U64 },
+	[HC_A_MOVE_RESOLVE]	= NLA_POLICY_RANGE(NLA_U8, HC_MOVE_RESUME, HC_MOVE_DROP),
+};
+
 /* ---- the family ---- */
 
 #define OP(_cmd, _policy, _doit) {				\
@@ -307,6 +333,10 @@ static const struct genl_ops ops[] = {
 	OP(HC_CMD_CGROUP_UNBIND, cgroup_unbind_policy, hc_nl_cgroup_unbind_doit),
 	OP(HC_CMD_REQUEST, request_policy, hc_relay_request_doit),
 	OP(HC_CMD_ANSWER, answer_policy, hc_relay_answer_doit),
+	OP(HC_CMD_MOVE_CHECK, move_check_policy, hc_nl_move_check_doit),
+	OP(HC_CMD_MOVE_START, move_start_policy, hc_nl_move_start_doit),
+	OP_DUMP(HC_CMD_MOVE_GET, move_id_policy, hc_nl_move_get_doit, hc_nl_move_get_dumpit),
+	OP(HC_CMD_MOVE_RESOLVE, move_resolve_policy, hc_nl_move_resolve_doit),
 };
 
 static const struct genl_multicast_group groups[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The generic netlink front end: netlink.c (family), nl_peer.c, nl_memory.c, nl_env.c. */
+/* The generic netlink front end: netlink.c (family), nl_peer, nl_memory, nl_env, nl_move. */
 #ifndef _HC_NETLINK_H
 #define _HC_NETLINK_H
 
@@ -47,5 +47,10 @@ int hc_nl_env_get_doit(struct sk_buff *skb, struct genl_info *info);
 int hc_nl_env_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int hc_nl_cgroup_bind_doit(struct sk_buff *skb, struct genl_info *info);
 int hc_nl_cgroup_unbind_doit(struct sk_buff *skb, struct genl_info *info);
+int hc_nl_move_check_doit(struct sk_buff *skb, struct genl_info *info);
+int hc_nl_move_start_doit(struct sk_buff *skb, struct genl_info *info);
+int hc_nl_move_get_doit(struct sk_buff *skb, struct genl_info *info);
+int hc_nl_move_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int hc_nl_move_resolve_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _HC_NETLINK_H */

@@ -8,6 +8,7 @@
 #include "env.h"
 #include "event.h"
 #include "main.h"
+#include "move.h"
 #include "node.h"
 #include "peer.h"
 #include "pool.h"
@@ -132,6 +133,8 @@ static int __net_init node_net_init(struct net *net)
 	INIT_LIST_HEAD(&node->env_list);
 	INIT_LIST_HEAD(&node->requests);
 	spin_lock_init(&node->ev_lock);
+	spin_lock_init(&node->moves_lock);
+	INIT_LIST_HEAD(&node->moves);
 	spin_lock_init(&node->map_lock);
 	INIT_DELAYED_WORK(&node->orphan_work, orphan_work_fn);
 	do {
@@ -153,7 +156,9 @@ static void __net_exit node_net_exit(struct net *net)
 	cancel_delayed_work_sync(&node->orphan_work);
 	hc_relay_exit(node);
 	hc_disk_node_gone(node);
+	hc_moves_drop(node);
 	hc_peers_drop(node);
+	flush_workqueue(hc_move_wq);
 	hc_pool_destroy(node->pool);
 	hc_envs_drop(node);
 }

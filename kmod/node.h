@@ -40,6 +40,11 @@ struct hc_node {
 	struct list_head requests;	/* relayed, waiting for the daemon */
 	u32 nr_requests;
 	u64 request_cookie;
+	spinlock_t moves_lock;
+	struct list_head moves;		/* programs on their way; moves_lock */
+	u32 nr_moves;			/* moves_lock */
+	bool moves_closed;		/* moves_lock: no new one */
+	bool accepts_moves;		/* programs of peers may come here */
 	atomic64_t ev_seq;
 	spinlock_t ev_lock;
 	unsigned long ev_window;	/* jiffies */

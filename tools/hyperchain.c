@@ -19,6 +19,8 @@ static const struct cli_cmd nouns[] = {
 	{ "track",	cmd_track,	"let a cgroup use other nodes' memory" },
 	{ "untrack",	cmd_untrack,	"end that" },
 	{ "env",	cmd_env,	"environments: list, show" },
+	{ "migrate",	cmd_migrate,	"move a running program to another node" },
+	{ "process",	cmd_process,	"programs that have moved: list, show, accept, resolve" },
 	{ "events",	cmd_events,	"what happens, as it happens" },
 	{ "top",	cmd_top,	"the memories of the nodes, live" },
 	{ "simulate",	cmd_simulate,	"what the rules would decide, without a cluster" },

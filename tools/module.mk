@@ -15,7 +15,10 @@ HCNL_CPPFLAGS	:= -Itools/lib $(shell pkg-config --cflags libnl-genl-3.0 jansson 
 HCNL_LIBS	:= $(or $(shell pkg-config --libs libnl-genl-3.0 jansson 2>/dev/null),-lnl-genl-3 -lnl-3 -ljansson) \
 		   -lpthread
 
-ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a
+# The module's helpers: no library that a program's root might replace, and at a fixed place.
+HELPERS		:= $(B)/bin/hyperchain-shadow $(B)/bin/hyperchain-restore
+
+ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS)
 INSTALL		+= tools
 
 $(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
@@ -34,15 +37,23 @@ $(B)/bin/hyperchain: $(TOOLS_OBJ) $(B)/lib/libhcnl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS)
 
+$(HELPERS): $(B)/bin/hyperchain-%: $(B)/obj/tools/helper/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -static -no-pie -o $@ $^ -lpthread
+
 tools-asan: ## the same with sanitizers, in build/asan/
 	@$(MAKE) --no-print-directory B=$(B)/asan tools \
 		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer' \
 		EXTRA_LDFLAGS='-fsanitize=address,undefined'
 
-install-tools: $(B)/bin/hyperchain
+install-tools: $(B)/bin/hyperchain $(HELPERS)
 	install -D -m 755 $(B)/bin/hyperchain $(DESTDIR)$(PREFIX)/bin/hyperchain
 	install -D -m 644 tools/completion/hyperchain.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hyperchain
+	for h in $(HELPERS); do \
+		install -D -m 755 $$h $(DESTDIR)$(PREFIX)/lib/hyperchain/$${h##*/}; \
+	done
 	for m in tools/man/*.8; do \
 		install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/}; \
 	done

@@ -57,8 +57,53 @@ enum hcw_type {
 	HCW_WRITE,	/* slab, page, nr; payload nr pages */
 	HCW_RECALL,	/* nr slab ids the donor wants back; 0 ids = all */
 	HCW_TYPE_MAX = HCW_RECALL,
-	/* 0x20.. shared memory, 0x40.. migration */
+	/* 0x20.. shared memory */
+	HCW_MOVE = 0x40, /* page = enum hcw_move_op, epoch = move, nr bytes each way */
+	HCW_MOVE_READ,	/* epoch = move, page = enum hcw_move_part, arg = page number, nr;
+			 * answer: nr pages. Asked by the target of a move
+			 */
+	HCW_MOVE_TYPE_MAX = HCW_MOVE_READ,
 };
+
+/*
+ * A program moves from its *source* (also called home) to a *target*. The source
+ * names the move by a random number; the target knows it by that and the sender.
+ * Everything is asked for by the end that needs it: the target reads image and
+ * memory. Both need HCW_FEAT_MOVE. kmod/policy/move.h says who lives and why.
+ */
+enum hcw_move_op {
+	HCW_MOVE_OP_INVALID,
+	HCW_MOVE_OFFER,	/* source: struct hcw_move_offer; answer: OK, or a sentence why not */
+	HCW_MOVE_CLOCK,	/* target: answer struct hcw_move_clock, the source's clocks */
+	HCW_MOVE_READY,	/* target: the helper waits for the image */
+	HCW_MOVE_IMAGE,	/* source: stopped; arg = length of the image, to be read */
+	HCW_MOVE_LOADED, /* target: it could run */
+	HCW_MOVE_FAILED, /* target: it can't; a sentence */
+	HCW_MOVE_GO,	/* source: run it. Answer: arg = enum hcw_move_answer, the same for ever */
+	HCW_MOVE_ABORT,	/* source: forget it. Never sent after GO */
+	HCW_MOVE_FETCHED, /* target: has all memory */
+	HCW_MOVE_STATUS, /* target: arg = wait status: ended, stopped, goes on */
+	HCW_MOVE_SIGNAL, /* source: struct hcw_move_signal for the program */
+	HCW_MOVE_KILL,	/* source: home is gone, kill it */
+	HCW_MOVE_IO,	/* target: struct hcw_move_io, done at home; its result comes as DONE */
+	HCW_MOVE_DONE,	/* source: struct hcw_move_done */
+	HCW_MOVE_CANCEL, /* target: arg = number of an IO that a signal interrupted */
+	HCW_MOVE_POLL,	/* source: arg = object << 32 | poll mask of a file at home: it changed */
+	HCW_MOVE_OP_MAX = HCW_MOVE_POLL,
+};
+
+enum hcw_move_part {
+	HCW_PART_MEMORY,	/* arg = address >> HCW_PAGE_SHIFT */
+	HCW_PART_IMAGE,		/* arg = page of the image */
+	HCW_PART_MAX = HCW_PART_IMAGE,
+};
+
+enum hcw_move_answer {
+	HCW_MOVE_NEVER,		/* it does not run here and never will */
+	HCW_MOVE_RUNS,		/* it runs, or has run to its end */
+};
+
+#define HCW_MOVE_DATA_MAX	8192	/* bytes of an HCW_MOVE request */
 
 /* hcw_hdr.flags */
 #define HCW_F_ANSWER		0x01
@@ -93,8 +138,9 @@ struct hcw_hdr {
 	__le64 arg;
 };
 
-/* Feature bits: what each changes on the wire. None yet beyond version 1. */
-#define HCW_FEAT_ALL		0ULL
+/* Feature bits: what each changes on the wire. */
+#define HCW_FEAT_MOVE		1ULL	/* HCW_MOVE and HCW_MOVE_READ may be sent */
+#define HCW_FEAT_ALL		HCW_FEAT_MOVE
 
 struct hcw_hello {
 	__le16 version_min;
@@ -113,6 +159,70 @@ struct hcw_hello {
 	__u8   name[HCW_NAME_LEN];
 };
 
+#define HCW_RELEASE_LEN		64
+
+/* What the target has to know before the program stops. */
+struct hcw_move_offer {
+	__le32 pid, ppid, pgid, sid;
+	__le32 image_version;
+	__le32 xstate_len;	/* of a thread */
+	__le64 xfeatures;	/* that a thread may have in use */
+	__le64 vdso_hash;	/* of the kernel's code in the program */
+	__le64 vdso_len;
+	__le32 nr_threads;
+	__le32 reserved;
+	__le64 memory_len;	/* bytes with content, about */
+	__u8   release[HCW_RELEASE_LEN]; /* of the source's kernel, for messages */
+	__u8   comm[16];
+};
+
+struct hcw_move_clock {
+	__le64 mono_ns;
+	__le64 boot_ns;
+};
+
+struct hcw_move_signal {
+	__le32 signo;
+	__le32 reserved;
+	__u8   info[128];	/* siginfo as x86-64 programs see it */
+};
+
+enum hcw_io_op {
+	HCW_IO_INVALID,
+	HCW_IO_READ,	/* len bytes from offset, or from where it stands */
+	HCW_IO_WRITE,	/* data */
+	HCW_IO_IOCTL,	/* cmd, arg or data in, up to len bytes out */
+	HCW_IO_POLL,	/* mask now; a POLL message whenever it changes */
+	HCW_IO_SEEK,	/* offset, cmd = whence */
+	HCW_IO_CLOSE,	/* the last reference over there is gone */
+	HCW_IO_MAX = HCW_IO_CLOSE,
+};
+
+#define HCW_IO_HERE	((__u64)-1)	/* offset: the file's own position */
+
+struct hcw_move_io {
+	__le64 id;		/* of this request, to be repeated in DONE */
+	__le32 object;		/* which file at home: its first descriptor there */
+	__le16 op;		/* enum hcw_io_op */
+	__le16 set_flags;	/* the description got other flags: these are new */
+	__le32 flags;		/* O_NONBLOCK, O_APPEND of the caller's description */
+	__le32 len;
+	__le64 offset;
+	__le32 cmd;
+	__le32 data_len;	/* bytes that follow */
+	__le64 arg;
+};
+
+struct hcw_move_done {
+	__le64 id;
+	__le64 ret;		/* bytes, or a negative error */
+	__le64 pos;
+	__le32 mask;		/* poll events now */
+	__le32 flags;		/* O_NONBLOCK, O_APPEND of the description at home */
+	__le32 data_len;	/* bytes that follow */
+	__le32 reserved;
+};
+
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
 #define HCW_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size))
@@ -122,5 +232,10 @@ struct hcw_hello {
 #endif
 HCW_ASSERT_SIZE(struct hcw_hdr, 48);
 HCW_ASSERT_SIZE(struct hcw_hello, 120);
+HCW_ASSERT_SIZE(struct hcw_move_offer, 144);
+HCW_ASSERT_SIZE(struct hcw_move_clock, 16);
+HCW_ASSERT_SIZE(struct hcw_move_signal, 136);
+HCW_ASSERT_SIZE(struct hcw_move_io, 48);
+HCW_ASSERT_SIZE(struct hcw_move_done, 40);
 
 #endif /* _HYPERCHAIN_WIRE_H */

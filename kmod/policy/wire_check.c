@@ -57,16 +57,45 @@ static u32 len_due(const struct hc_msg *m, bool is_answer)
 		return is_answer && !m->status ? (u32)m->nr << HCW_PAGE_SHIFT : 0;
 	case HCW_WRITE:
 		return is_answer ? 0 : (u32)m->nr << HCW_PAGE_SHIFT;
+	case HCW_MOVE_READ:
+		return is_answer && !m->status ? (u32)m->nr << HCW_PAGE_SHIFT : 0;
+	case HCW_MOVE:
+		return m->nr;
 	default:
 		return 0;
 	}
 }
 
+static bool type_ok(u8 type)
+{
+	return (type != HCW_INVALID && type <= HCW_TYPE_MAX) ||
+	       (type >= HCW_MOVE && type <= HCW_MOVE_TYPE_MAX);
+}
+
+static const char *move_check(const struct hc_msg *m, bool is_answer)
+{
+	if (!is_answer && !m->epoch)
+		return "move without a number";
+	if (m->type == HCW_MOVE) {
+		if (m->page == HCW_MOVE_OP_INVALID || m->page > HCW_MOVE_OP_MAX)
+			return "unknown step of a move";
+		if (m->nr > (is_answer ? HCW_CTL_MAX : HCW_MOVE_DATA_MAX))
+			return "too much at once of a move";
+		return NULL;
+	}
+	if (m->page > HCW_PART_MAX)
+		return "unknown part of a move";
+	if (m->nr < 1 || m->nr > HCW_RUN_PAGES_MAX)
+		return "page run that is empty or too long";
+	return NULL;
+}
+
 const char *hc_msg_check(const struct hc_msg *m, bool is_greeted)
 {
 	bool is_answer = m->flags & HCW_F_ANSWER;
+	const char *wrong;
 
-	if (m->type == HCW_INVALID || m->type > HCW_TYPE_MAX)
+	if (!type_ok(m->type))
 		return "unknown message type";
 	if (m->flags & ~HCW_F_ALL)
 		return "unknown flag";
@@ -96,6 +125,12 @@ const char *hc_msg_check(const struct hc_msg *m, bool is_greeted)
 	case HCW_RECALL:
 		if (m->nr > HCW_LEASE_MAX)
 			return "too many slabs at once";
+		break;
+	case HCW_MOVE:
+	case HCW_MOVE_READ:
+		wrong = move_check(m, is_answer);
+		if (wrong)
+			return wrong;
 		break;
 	default:
 		if (m->nr)

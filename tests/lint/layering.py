@@ -20,7 +20,7 @@ PURE_KERNEL = (r"linux/(types|string|errno|bitops|bitmap|limits|kernel|minmax|ma
 PURE_USER = r"(errno|limits|stdarg|stdbool|stddef|stdint|stdio|inttypes|string)\.h|linux/types\.h"
 NO_NETLINK = r"(?!netlink/).*"
 TABLE = [
-    ("uapi", r"include/uapi/", {"uapi"}, r"linux/types\.h"),
+    ("uapi", r"include/uapi/", {"uapi"}, r"linux/(ioctl|types)\.h"),
     ("wire", r"include/hyperchain/", {"wire", "uapi"}, r"linux/(types|build_bug)\.h"),
     ("kmod policy", r"kmod/policy/", {"kmod policy", "wire", "uapi"}, PURE_KERNEL),
     ("kmod front end", r"kmod/(main|netlink|nl_[a-z_]*|event|relay|io|mmap)\.c$",
@@ -29,6 +29,7 @@ TABLE = [
      {"kmod mechanism", "kmod policy", "wire", "uapi"}, None),
     ("kmod mechanism", r"kmod/", {"kmod mechanism", "kmod policy", "wire", "uapi"}, None),
     ("netlink library", r"tools/lib/", {"netlink library", "uapi"}, None),
+    ("helpers", r"tools/helper/", {"helpers", "wire", "uapi"}, NO_NETLINK),
     ("tools", r"tools/", {"tools", "netlink library", "daemon policy", "uapi"}, NO_NETLINK),
     ("daemon policy", r"daemon/policy/", {"daemon policy", "uapi"}, PURE_USER),
     ("daemon front end", r"daemon/main\.c$",

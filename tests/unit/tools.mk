@@ -10,7 +10,7 @@ test_tools_table_SRC	:= tools/format.c tools/table.c tools/top_draw.c tools/sign
 			   tools/lib/event.c tools/lib/sock.c tools/lib/attrs.c
 test_tools_table_FLAGS	:= $(TOOLS_FLAGS)
 test_tools_table_LIBS	:= $(TOOLS_LIBS)
-test_tools_hcnl_SRC	:= tools/lib/attrs.c tools/lib/sock.c tools/lib/calls.c tools/lib/relay.c \
+test_tools_hcnl_SRC	:= tools/lib/attrs.c tools/lib/sock.c tools/lib/calls.c tools/lib/dump.c tools/lib/relay.c \
 			   tools/lib/event.c
 test_tools_hcnl_FLAGS	:= $(TOOLS_FLAGS)
 test_tools_hcnl_LIBS	:= $(TOOLS_LIBS)

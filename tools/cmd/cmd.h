@@ -9,6 +9,8 @@ int cmd_memory(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 int cmd_untrack(int argc, char **argv);
 int cmd_env(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
+int cmd_process(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);

@@ -59,7 +59,7 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
 		return
 		;;
-	node | peer | memory | env)
+	node | peer | memory | env | process)
 		if [ ${#path[@]} = 1 ]; then
 			verbs=$(_hyperchain_words "${path[0]}" --help |
 				awk -v n="${path[0]}" '$1 == n { print $2 }')
@@ -93,6 +93,19 @@ _hyperchain() {
 		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	"process show" | "process resolve")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values pid process list)" -- "$cur")
+		;;
+	"process accept")
+		mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
+		;;
+	migrate)
+		if [ ${#path[@]} = 1 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
+		fi
 		;;
 	track)
 		mapfile -t COMPREPLY < <(compgen -d -- "${cur:-/sys/fs/cgroup/}")

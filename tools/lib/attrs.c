@@ -37,6 +37,7 @@ const struct hcnl_field hcnl_node_fields[] = {
 	F(HC_A_NODE_MEM_TOTAL,		HCNL_U64,	mem_total,	"memory_total"),
 	F(HC_A_NODE_MEM_AVAILABLE,	HCNL_U64,	mem_available,	"memory_available"),
 	F(HC_A_NODE_WIRE_VERSION,	HCNL_U32,	wire_version,	"wire_version"),
+	F(HC_A_NODE_MOVES,		HCNL_BOOL,	accepts_moves,	"accepts_programs"),
 	END
 };
 #undef F
@@ -151,6 +152,25 @@ const struct hcnl_field hcnl_env_fields[] = {
 };
 #undef F
 
+#define F(_attr, _kind, _field, _key) FIELD(_attr, _kind, struct hcnl_move, _field, _key)
+const struct hcnl_field hcnl_move_fields[] = {
+	F(HC_A_MOVE_ID,			HCNL_U64,	id,		NULL),
+	F(HC_A_MOVE_PID,		HCNL_U32,	pid,		"pid"),
+	F(HC_A_MOVE_PEER,		HCNL_U32,	peer,		"peer"),
+	NAME(HC_A_MOVE_WHOLE),
+	NAME(HC_A_MOVE_RESOLVE),
+	F(HC_A_MOVE_STATE,		HCNL_U8,	state,		NULL),
+	F(HC_A_MOVE_COMM,		HCNL_STRING,	comm,		"name"),
+	F(HC_A_MOVE_REASON,		HCNL_STRING,	reason,		"reason"),
+	F(HC_A_MOVE_MEMORY,		HCNL_U64,	memory,		"memory"),
+	F(HC_A_MOVE_LEFT,		HCNL_U64,	left,		"left"),
+	F(HC_A_MOVE_STOP_US,		HCNL_U64,	stop_us,	"stopped_us"),
+	F(HC_A_MOVE_FAULTS,		HCNL_U64,	faults,		"waits"),
+	F(HC_A_MOVE_THREADS,		HCNL_U32,	nr_threads,	"threads"),
+	END
+};
+#undef F
+
 const struct hcnl_field hcnl_req_fields[] = {
 	NAME(HC_A_REQ_COOKIE),
 	NAME(HC_A_REQ_PAYLOAD),
@@ -206,6 +226,11 @@ const struct hcnl_field *hcnl_cmd_fields(unsigned int cmd)
 	case HC_CMD_CGROUP_BIND:
 	case HC_CMD_CGROUP_UNBIND:
 		return hcnl_env_fields;
+	case HC_CMD_MOVE_CHECK:
+	case HC_CMD_MOVE_START:
+	case HC_CMD_MOVE_GET:
+	case HC_CMD_MOVE_RESOLVE:
+		return hcnl_move_fields;
 	case HC_CMD_REQUEST:
 	case HC_CMD_ANSWER:
 		return hcnl_req_fields;

@@ -44,6 +44,7 @@ extern const struct hcnl_field hcnl_lease_fields[];
 extern const struct hcnl_field hcnl_backing_fields[];
 extern const struct hcnl_field hcnl_disk_fields[];
 extern const struct hcnl_field hcnl_env_fields[];
+extern const struct hcnl_field hcnl_move_fields[];
 extern const struct hcnl_field hcnl_req_fields[];
 extern const struct hcnl_field hcnl_event_fields[];
 

@@ -25,69 +25,6 @@ static int name_check(struct hcnl *h, const char *name)
 	return 0;
 }
 
-/* ---- dumps: a growing array, one element a message ------------------------ */
-
-struct list {
-	const struct hcnl_field *fields;
-	size_t size;		/* of one element */
-	void *items;
-	size_t n, room;
-	int (*cmp)(const void *a, const void *b);
-};
-
-static int take_item(struct hcnl *h, struct nlmsghdr *nlh, void *ctx)
-{
-	struct genlmsghdr *g = hcnl_genl(h, nlh);
-	struct list *l = ctx;
-	char *at;
-	int r;
-
-	if (!g)
-		return 0;
-	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 8;
-		void *items = reallocarray(l->items, room, l->size);
-
-		if (!items)
-			return hcnl_fail(h, -ENOMEM, OUT_OF_MEMORY);
-		l->items = items;
-		l->room = room;
-	}
-	at = (char *)l->items + l->n * l->size;
-	memset(at, 0, l->size);
-	r = hcnl_decode(l->fields, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0), at);
-	if (r < 0)
-		return hcnl_fail(h, r, "The module's answer does not fit this program: are both of one version?");
-	l->n++;
-	return 0;
-}
-
-static int dump(struct hcnl *h, uint8_t cmd, struct list *l, void *ret_items, size_t *ret_n)
-{
-	int r, tries = 5;
-
-	do {
-		HCNL_MSG_FREE struct nl_msg *msg = hcnl_msg(h, cmd, NLM_F_DUMP, ROOM);
-
-		free(l->items);
-		l->items = NULL;
-		l->n = l->room = 0;
-		if (!msg)
-			return hcnl_fail(h, -ENOMEM, OUT_OF_MEMORY);
-		r = hcnl_talk(h, msg, take_item, l);
-	} while (r == -EINTR && --tries);
-	/* Changing all the time: the last answer is as good as any. */
-	if (r < 0 && r != -EINTR) {
-		free(l->items);
-		return r;
-	}
-	if (l->n)
-		qsort(l->items, l->n, l->size, l->cmp);
-	*(void **)ret_items = l->items;
-	*ret_n = l->n;
-	return 0;
-}
-
 /* ---- node ----------------------------------------------------------------- */
 
 int hcnl_node_get(struct hcnl *h, struct hcnl_node *ret_node)
@@ -198,11 +135,11 @@ static int cmp_peer(const void *a, const void *b)
 
 int hcnl_peer_list(struct hcnl *h, struct hcnl_peer **ret_peers, size_t *ret_n)
 {
-	struct list l = {
+	struct hcnl_list l = {
 		.fields = hcnl_peer_fields, .size = sizeof(**ret_peers), .cmp = cmp_peer,
 	};
 
-	return dump(h, HC_CMD_PEER_GET, &l, ret_peers, ret_n);
+	return hcnl_dump(h, HC_CMD_PEER_GET, &l, ret_peers, ret_n);
 }
 
 /* ---- pool ----------------------------------------------------------------- */
@@ -250,11 +187,11 @@ static int cmp_lease(const void *a, const void *b)
 
 int hcnl_lease_list(struct hcnl *h, struct hcnl_lease **ret_leases, size_t *ret_n)
 {
-	struct list l = {
+	struct hcnl_list l = {
 		.fields = hcnl_lease_fields, .size = sizeof(**ret_leases), .cmp = cmp_lease,
 	};
 
-	return dump(h, HC_CMD_LEASE_GET, &l, ret_leases, ret_n);
+	return hcnl_dump(h, HC_CMD_LEASE_GET, &l, ret_leases, ret_n);
 }
 
 /* ---- swap disk ------------------------------------------------------------ */
@@ -383,11 +320,11 @@ static int cmp_env(const void *a, const void *b)
 
 int hcnl_env_list(struct hcnl *h, struct hcnl_env **ret_envs, size_t *ret_n)
 {
-	struct list l = {
+	struct hcnl_list l = {
 		.fields = hcnl_env_fields, .size = sizeof(**ret_envs), .cmp = cmp_env,
 	};
 
-	return dump(h, HC_CMD_ENV_GET, &l, ret_envs, ret_n);
+	return hcnl_dump(h, HC_CMD_ENV_GET, &l, ret_envs, ret_n);
 }
 
 int hcnl_cgroup_bind(struct hcnl *h, uint32_t env, uint64_t cgroup)

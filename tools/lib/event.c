@@ -70,6 +70,10 @@ const char *hcnl_event_name(unsigned int kind)
 		[HC_EV_BAD_SUM]		= "bad-sum",
 		[HC_EV_DAEMON_GONE]	= "daemon-gone",
 		[HC_EV_BACKING_ERROR]	= "backing-error",
+		[HC_EV_MOVED]		= "moved",
+		[HC_EV_MOVE_FAILED]	= "move-failed",
+		[HC_EV_MOVE_DOUBT]	= "move-doubt",
+		[HC_EV_MOVE_LOST]	= "move-lost",
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == HC_EV_MAX + 1, "name every event");

@@ -52,6 +52,24 @@ struct hcnl_node {
 	uint64_t mem_total;
 	uint64_t mem_available;
 	uint32_t wire_version;
+	uint8_t accepts_moves;		/* programs of peers may come */
+};
+
+#define HCNL_TEXT_LEN		192
+
+/* The move of a program, as one end sees it. */
+struct hcnl_move {
+	uint64_t id;
+	uint32_t pid;
+	uint32_t peer;			/* the other end */
+	uint8_t state;			/* enum hc_move_state */
+	char comm[16];
+	char reason[HCNL_TEXT_LEN];	/* why it ended */
+	uint64_t memory;		/* with content when it was stopped */
+	uint64_t left;			/* of it, still at the source */
+	uint64_t stop_us;		/* how long it was stopped */
+	uint64_t faults;		/* times it waited for memory */
+	uint32_t nr_threads;
 };
 
 struct hcnl_peer {
@@ -291,6 +309,25 @@ int hcnl_cgroup_id(const char *path, uint64_t *ret_id);
 
 /* Its directory again, absolute. -ESTALE when it has gone, -EPERM without CAP_DAC_READ_SEARCH. */
 int hcnl_cgroup_path(uint64_t id, char *buf, size_t len);
+
+/* ---- programs that move ------------------------------------------------------ */
+
+/* Programs of peers may come here, or may not any more. Admin. */
+int hcnl_move_accept(struct hcnl *h, bool accept);
+
+#define HCNL_REASONS_MAX	64
+
+/* Why @pid can't move: *@ret_n sentences, none when it can. Admin. */
+int hcnl_move_check(struct hcnl *h, uint32_t pid, char ret_reasons[][HCNL_TEXT_LEN],
+		    size_t *ret_n);
+
+/* Begin: *@ret_id is its number. -EOPNOTSUPP when the program can't. Admin. */
+int hcnl_move_start(struct hcnl *h, uint32_t pid, uint32_t peer, bool whole, uint64_t *ret_id);
+int hcnl_move_get(struct hcnl *h, uint64_t id, struct hcnl_move *ret_move);
+int hcnl_move_list(struct hcnl *h, struct hcnl_move **ret_moves, size_t *ret_n); /* free(3) */
+int hcnl_move_resolve(struct hcnl *h, uint64_t id, enum hc_move_resolve how);
+/* "away", "running" ... Static. */
+const char *hcnl_move_state_name(unsigned int state);
 
 /* ---- relay: CLI side ------------------------------------------------------ */
 

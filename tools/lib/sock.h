@@ -68,6 +68,18 @@ int hcnl_talk(struct hcnl *h, struct nl_msg *msg, hcnl_reply_fn reply, void *ctx
 /* hcnl_talk() with an answer of one message into the zeroed struct at @obj. */
 int hcnl_get(struct hcnl *h, struct nl_msg *msg, const struct hcnl_field *fields, void *obj);
 
+/* What a dump's messages become: elements of @size bytes, in the order of @cmp. */
+struct hcnl_list {
+	const struct hcnl_field *fields;
+	size_t size;		/* of one element */
+	void *items;
+	size_t n, room;
+	int (*cmp)(const void *a, const void *b);
+};
+
+/* Dump with @cmd; *@ret_items is an array for free(3). */
+int hcnl_dump(struct hcnl *h, uint8_t cmd, struct hcnl_list *l, void *ret_items, size_t *ret_n);
+
 /* Send only. */
 int hcnl_send(struct hcnl *h, struct nl_msg *msg);
 

@@ -31,6 +31,11 @@
  *   DISK_ADD                 /dev/hcswap0 appears; mkswap and swapon as usual
  *   ENV_ADD, CGROUP_BIND     which cgroup may use whose memory, and how much
  *
+ * A program moves (MOVE_START) from the node where it was started, its *home*, to
+ * another one that takes programs in (NODE_SET with HC_A_NODE_MOVES=1). The process
+ * at home becomes a *shadow* with the same pid, parent, terminal and descriptors.
+ * <linux/hyperchain_move.h> is what the module and its two helpers say to each other.
+ *
  * A peer that loses its last connection is *lost*: requests to it fail over at
  * once. If it does not come back within peer_grace_ms it is *dropped*: its
  * pages are given up, copied anew from the other replica, and its lease epoch
@@ -100,6 +105,16 @@
  *			-ETIMEDOUT after 30 s, -EAGAIN when too many wait
  * @HC_CMD_ANSWER:	daemon only. HC_A_REQ_COOKIE, _PAYLOAD or _ERROR
  * @HC_CMD_EVENT:	multicast only. HC_A_EV_*
+ * @HC_CMD_MOVE_CHECK:	admin. HC_A_MOVE_PID. Reply: a HC_A_MOVE_REASON for everything
+ *			that keeps the program from moving; none: it can. Costs it nothing
+ * @HC_CMD_MOVE_START:	admin. HC_A_MOVE_PID (in the caller's pid namespace),
+ *			HC_A_MOVE_PEER; HC_A_MOVE_WHOLE. Answers with HC_A_MOVE_ID when it is
+ *			under way; MOVE_GET tells how it goes on. -EOPNOTSUPP with the first
+ *			reason when the program can't be moved
+ * @HC_CMD_MOVE_GET:	admin. do (HC_A_MOVE_ID) and dump. Moves that ended are kept for
+ *			some minutes
+ * @HC_CMD_MOVE_RESOLVE: admin. HC_A_MOVE_ID, HC_A_MOVE_RESOLVE: ends a move in doubt
+ *			(HC_MOVE_DOUBT); stops one that has not committed yet
  */
 enum hc_cmd {
 	HC_CMD_UNSPEC,
@@ -127,6 +142,10 @@ enum hc_cmd {
 	HC_CMD_REQUEST,
 	HC_CMD_ANSWER,
 	HC_CMD_EVENT,
+	HC_CMD_MOVE_CHECK,
+	HC_CMD_MOVE_START,
+	HC_CMD_MOVE_GET,
+	HC_CMD_MOVE_RESOLVE,
 	__HC_CMD_MAX,
 };
 #define HC_CMD_MAX (__HC_CMD_MAX - 1)
@@ -145,6 +164,7 @@ enum hc_a_node {
 	HC_A_NODE_MEM_TOTAL,	/* u64, RAM of the machine */
 	HC_A_NODE_MEM_AVAILABLE, /* u64 */
 	HC_A_NODE_WIRE_VERSION,	/* u32, newest page-fabric version spoken */
+	HC_A_NODE_MOVES,	/* u8: 1 = programs of peers may move here; default 0 */
 	__HC_A_NODE_MAX,
 };
 #define HC_A_NODE_MAX (__HC_A_NODE_MAX - 1)
@@ -286,6 +306,70 @@ enum hc_a_env {
 };
 #define HC_A_ENV_MAX (__HC_A_ENV_MAX - 1)
 
+/**
+ * enum hc_move_state - where a move is; source and target have states of their own
+ * @HC_MOVE_NEW:	source: nothing was sent yet
+ * @HC_MOVE_OFFERED:	source: the target prepares, the program runs
+ * @HC_MOVE_STOPPED:	source: the program is stopped, its state travels
+ * @HC_MOVE_DOUBT:	source: told to run there, not answered yet: stopped here
+ * @HC_MOVE_AWAY:	source: it runs there, some of its memory is still here
+ * @HC_MOVE_SETTLED:	source: it runs there; only the shadow is left
+ * @HC_MOVE_STAYED:	source: over, it runs here as if nothing had been
+ * @HC_MOVE_OVER:	source: over, the program has ended
+ * @HC_MOVE_INVITED:	target: a helper prepares or loads the state
+ * @HC_MOVE_LOADED:	target: ready to run, waits for the word
+ * @HC_MOVE_RUNNING:	target: it runs here, some of its memory is still at the source
+ * @HC_MOVE_WHOLE:	target: it runs here with all its memory
+ * @HC_MOVE_NEVER:	target: over, it never ran here
+ * @HC_MOVE_GONE:	target: over, the program has ended
+ */
+enum hc_move_state {
+	HC_MOVE_NEW,
+	HC_MOVE_OFFERED,
+	HC_MOVE_STOPPED,
+	HC_MOVE_DOUBT,
+	HC_MOVE_AWAY,
+	HC_MOVE_SETTLED,
+	HC_MOVE_STAYED,
+	HC_MOVE_OVER,
+	HC_MOVE_INVITED,
+	HC_MOVE_LOADED,
+	HC_MOVE_RUNNING,
+	HC_MOVE_WHOLE,
+	HC_MOVE_NEVER,
+	HC_MOVE_GONE,
+};
+
+/**
+ * enum hc_move_resolve - what an admin decides
+ * @HC_MOVE_RESUME:	it goes on here; only when the target surely does not run it
+ * @HC_MOVE_DROP:	it lives there; this end becomes the shadow
+ */
+enum hc_move_resolve {
+	HC_MOVE_RESUME = 1,
+	HC_MOVE_DROP,
+};
+
+enum hc_a_move {
+	HC_A_MOVE_UNSPEC,
+	HC_A_MOVE_PAD,
+	HC_A_MOVE_ID,		/* u64 */
+	HC_A_MOVE_PID,		/* u32, at this node, in the initial pid namespace */
+	HC_A_MOVE_PEER,		/* u32, node id of the other end */
+	HC_A_MOVE_WHOLE,	/* flag: copy all memory while it is stopped */
+	HC_A_MOVE_RESOLVE,	/* u8, enum hc_move_resolve */
+	HC_A_MOVE_STATE,	/* u8, enum hc_move_state */
+	HC_A_MOVE_COMM,		/* string, name of the program */
+	HC_A_MOVE_REASON,	/* string, a sentence; repeated in MOVE_CHECK; GET: why it ended */
+	HC_A_MOVE_MEMORY,	/* u64, bytes with content when it was stopped */
+	HC_A_MOVE_LEFT,		/* u64, of these still at the source */
+	HC_A_MOVE_STOP_US,	/* u64, from the stop to the answer that it runs there */
+	HC_A_MOVE_FAULTS,	/* u64, times the program waited for memory, known at the target */
+	HC_A_MOVE_THREADS,	/* u32 */
+	__HC_A_MOVE_MAX,
+};
+#define HC_A_MOVE_MAX (__HC_A_MOVE_MAX - 1)
+
 enum hc_a_req {
 	HC_A_REQ_UNSPEC,
 	HC_A_REQ_PAD,
@@ -317,6 +401,10 @@ enum hc_a_req {
  * @HC_EV_BAD_SUM:	a donor returned wrong bytes
  * @HC_EV_DAEMON_GONE:	the registered daemon closed its socket
  * @HC_EV_BACKING_ERROR: the local backing device failed a request
+ * @HC_EV_MOVED:	a program runs at another node from now on; count is its pid
+ * @HC_EV_MOVE_FAILED:	a move ended and the program runs on where it was
+ * @HC_EV_MOVE_DOUBT:	a target does not say whether it runs the program
+ * @HC_EV_MOVE_LOST:	a moved program died with a node
  */
 enum hc_event {
 	HC_EV_UNSPEC,
@@ -335,6 +423,10 @@ enum hc_event {
 	HC_EV_BAD_SUM,
 	HC_EV_DAEMON_GONE,
 	HC_EV_BACKING_ERROR,
+	HC_EV_MOVED,
+	HC_EV_MOVE_FAILED,
+	HC_EV_MOVE_DOUBT,
+	HC_EV_MOVE_LOST,
 	__HC_EV_MAX,
 };
 #define HC_EV_MAX (__HC_EV_MAX - 1)
