@@ -214,6 +214,18 @@ static inline bool hc_has_posix_timers(struct signal_struct *sig)
 #endif
 }
 
+/*
+ * SysV semaphores that are to be undone when the task ends. Threads share an empty
+ * list from the start; ipc/sem.c keeps its form to itself, the same in both kernels.
+ */
+static inline bool hc_has_sem_undo(struct task_struct *task)
+{
+	struct { refcount_t refs; spinlock_t lock; struct list_head list; } *undo;
+
+	undo = (void *)READ_ONCE(task->sysvsem.undo_list);
+	return undo && !list_empty(&undo->list);
+}
+
 static inline u32 hc_rseq_len(struct task_struct *task)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)

@@ -110,6 +110,7 @@ struct hc_move {
 	struct list_head proxies;	/* files served from home; lock */
 	u64 io_id;
 	bool home_is_gone;
+	bool home_is_stopped;		/* it stopped because home did: no news there */
 };
 
 #define HC_MOVE_TICK_MS		100

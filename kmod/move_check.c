@@ -119,7 +119,7 @@ static void check_thread(struct task_struct *t, struct task_struct *leader,
 		hc_move_reason(r, "thread %d has a seccomp filter", tid);
 	if (t->io_uring)
 		hc_move_reason(r, "thread %d uses io_uring", tid);
-	if (t->sysvsem.undo_list)
+	if (hc_has_sem_undo(t))
 		hc_move_reason(r, "thread %d has SysV semaphores to undo", tid);
 	if (!list_empty(&t->pi_state_list))
 		hc_move_reason(r, "thread %d holds a mutex with priority inheritance", tid);

@@ -326,6 +326,8 @@ static long ctl_status(struct hc_move *move, u32 status)
 	u8 state = hc_move_state(move);
 
 	if ((status & 0xff) == 0x7f || status == 0xffff) {
+		if (status != 0xffff && READ_ONCE(move->home_is_stopped))
+			return 0;
 		hc_move_send(move, HCW_MOVE_STATUS, status, NULL, 0, NULL, NULL);
 		return 0;
 	}
@@ -419,6 +421,8 @@ int hc_move_signal(struct hc_move *move, const struct hcw_move_signal *sig)
 	if (!signo || signo > HCI_SIGNALS ||
 	    (state != HC_MOVE_RUNNING && state != HC_MOVE_WHOLE))
 		return -EINVAL;
+	if (signo == SIGSTOP || signo == SIGCONT)
+		WRITE_ONCE(move->home_is_stopped, signo == SIGSTOP);
 	clear_siginfo(&info);
 	memcpy(&info, sig->info, min(sizeof(info), sizeof(sig->info)));
 	info.si_signo = signo;

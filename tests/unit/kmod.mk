@@ -14,6 +14,12 @@ test_placement_FLAGS	:= $(KPOLICY_FLAGS)
 test_wire_check_SRC	:= kmod/policy/wire_check.c
 test_wire_check_FLAGS	:= $(KPOLICY_FLAGS)
 
+UNIT			+= test_move test_image
+test_move_SRC		:= kmod/policy/move.c
+test_move_FLAGS		:= $(KPOLICY_FLAGS)
+test_image_SRC		:= kmod/policy/image.c
+test_image_FLAGS	:= $(KPOLICY_FLAGS)
+
 FUZZ			+= fuzz_wire
 fuzz_wire_SRC		:= kmod/policy/wire_check.c kmod/policy/hello.c
 fuzz_wire_FLAGS		:= $(KPOLICY_FLAGS)

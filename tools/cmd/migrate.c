@@ -72,6 +72,24 @@ static int check(struct hcnl *h, const struct args *a)
 	return CLI_FAILED;
 }
 
+/* The module only says that it can't: here is why. */
+static int refused(struct hcnl *h, const struct args *a)
+{
+	static char reasons[HCNL_REASONS_MAX][HCNL_TEXT_LEN];
+	char why[256];
+	size_t n = 0;
+
+	snprintf(why, sizeof(why), "%s", hcnl_error(h));
+	if (!cli.json) {
+		check(h, a);
+		return cli_fail("%s", why);
+	}
+	hcnl_move_check(h, a->pid, reasons, &n);
+	cli_json(json_pack("{s:b s:I s:I s:s s:s}", "ok", 0, "pid", (json_int_t)a->pid, "node",
+			   (json_int_t)a->node, "state", "stayed", "reason", n ? reasons[0] : why));
+	return CLI_FAILED;
+}
+
 static bool is_decided(const struct hcnl_move *m, const struct args *a)
 {
 	switch (m->state) {
@@ -114,8 +132,8 @@ static int move(struct hcnl *h, const struct args *a)
 	int r;
 
 	r = hcnl_move_start(h, a->pid, a->node, a->whole, &id);
-	if (r == -EOPNOTSUPP && !cli.json)
-		check(h, a);
+	if (r == -EOPNOTSUPP)
+		return refused(h, a);
 	if (r < 0)
 		return cli_fail("%s", hcnl_error(h));
 	if (watch(h, a, id, &m) < 0)
