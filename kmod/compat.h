@@ -12,7 +12,6 @@
 #include <linux/elfcore.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
-#include <linux/major.h>
 #include <linux/mm.h>
 #include <linux/posix-timers.h>
 #include <linux/regset.h>
@@ -128,16 +127,6 @@ static inline struct gendisk *hc_disk_alloc(struct blk_mq_tag_set *set, unsigned
 
 /* ---- state of programs ---- */
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-#include <linux/filelock.h>
-#endif
-
-static inline struct file_lock_context *hc_file_locks(struct file *file)
-{
-	/* pairs with the release of whoever made the first lock */
-	return smp_load_acquire(&file_inode(file)->i_flctx);
-}
-
 /* files->file_lock is held. */
 static inline bool hc_close_on_exec(struct files_struct *files, unsigned int fd)
 {
@@ -146,15 +135,6 @@ static inline bool hc_close_on_exec(struct files_struct *files, unsigned int fd)
 #else
 	return close_on_exec(fd, files_fdtable(files));
 #endif
-}
-
-static inline bool hc_file_is_tty(struct file *file)
-{
-	unsigned int major = imajor(file_inode(file));
-
-	return major == TTY_MAJOR || major == TTYAUX_MAJOR ||
-	       (major >= UNIX98_PTY_SLAVE_MAJOR &&
-		major < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT);
 }
 
 static inline const struct user_regset *hc_regset(struct task_struct *task, unsigned int type)

@@ -6,17 +6,14 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs_struct.h>
-#include <linux/magic.h>
 #include <linux/major.h>
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
 #include <linux/pid_namespace.h>
-#include <linux/pipe_fs_i.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/tty.h>
 #include <linux/user_namespace.h>
 
 #include "compat.h"
@@ -251,15 +248,6 @@ static bool is_plain_device(const struct inode *inode)
 	}
 }
 
-static bool has_locks(struct file *file)
-{
-	struct file_lock_context *ctx = hc_file_locks(file);
-
-	return ctx && (!list_empty_careful(&ctx->flc_flock) ||
-		       !list_empty_careful(&ctx->flc_posix) ||
-		       !list_empty_careful(&ctx->flc_lease));
-}
-
 int hc_move_file_kind(struct file *file, u32 fd, struct hc_move_reasons *r)
 {
 	struct inode *inode = file_inode(file);
@@ -278,19 +266,6 @@ int hc_move_file_kind(struct file *file, u32 fd, struct hc_move_reasons *r)
 	}
 	if (S_ISCHR(inode->i_mode) && is_plain_device(inode))
 		return HCI_FILE_PATH;
-	if (S_ISREG(inode->i_mode) && false) {
-		if (inode->i_sb->s_magic == PROC_SUPER_MAGIC ||
-		    !file->f_op->read_iter != !(file->f_op->write_iter) ||
-		    !file->f_op->read_iter) {
-			hc_move_reason(r, "descriptor %u (%s) is no ordinary file", fd, name);
-			return -1;
-		}
-		if (has_locks(file)) {
-			hc_move_reason(r, "descriptor %u (%s) is of a file that is locked", fd, name);
-			return -1;
-		}
-		return HCI_FILE_HOME;
-	}
 	hc_move_reason(r, "descriptor %u (%s) is a %s, which is not carried yet", fd, name,
 		       S_ISSOCK(inode->i_mode) ? "socket" : S_ISDIR(inode->i_mode) ? "directory" :
 		       S_ISCHR(inode->i_mode) ? "device" : S_ISFIFO(inode->i_mode) ? "pipe" :
