@@ -79,10 +79,36 @@ static struct choice choose(struct pol_state *st, struct pol_env *env, struct po
 	return best;
 }
 
-static void relieve(struct pol_state *st, struct pol_env *env, struct pol_node *node)
+/* @node was moved to: put it in its new place among those from @first on that are still to come. */
+static void requeue(struct pol_state *st, struct pol_env *env, size_t first, struct pol_node *node)
 {
 	int64_t gap = pol_get(st, POL_BALANCE_GAP), high = pol_get(st, POL_BALANCE_HIGH);
+	int64_t least = pol_least_service(st, env, NULL, NULL);
+	struct pol_list *list = &st->tmp_nodes;
+	size_t at;
 
+	if (node->balanced == st->decision)
+		return;
+	for (at = first; at < list->nr && list->p[at] != node; at++)
+		;
+	if (at == list->nr) {
+		if (!excess_of(node->load, service_of(node), least, gap, high))
+			return;
+		list->p[list->nr++] = node;
+	}
+	/* Its load has grown. */
+	for (; at > first && pol_cmp_node_worst(node, list->p[at - 1], 0) < 0; at--)
+		list->p[at] = list->p[at - 1];
+	list->p[at] = node;
+}
+
+/* tmp_nodes[at] has no excess any more, or none that can be helped. */
+static void relieve(struct pol_state *st, struct pol_env *env, size_t at)
+{
+	int64_t gap = pol_get(st, POL_BALANCE_GAP), high = pol_get(st, POL_BALANCE_HIGH);
+	struct pol_node *node = st->tmp_nodes.p[at];
+
+	node->balanced = st->decision;
 	for (;;) {
 		int64_t least = pol_least_service(st, env, NULL, NULL);
 		const char *excess = excess_of(node->load, service_of(node), least, gap, high);
@@ -109,35 +135,46 @@ static void relieve(struct pol_state *st, struct pol_env *env, struct pol_node *
 				    node->id, POL_F(node->service_load), POL_F(gap), POL_F(least),
 				    to->id, POL_F(to->load), POL_F(best.gain),
 				    best.ends ? ", which ends it" : "");
+		requeue(st, env, at + 1, to);
 	}
+}
+
+/* Active nodes of @env in excess that were not looked at yet, by falling load, into tmp_nodes. */
+static void find_excess(struct pol_state *st, const struct pol_env *env)
+{
+	int64_t gap = pol_get(st, POL_BALANCE_GAP), high = pol_get(st, POL_BALANCE_HIGH);
+	const struct pol_user *user = env->user;
+	struct pol_list *list = &st->tmp_nodes;
+	int64_t least = POL_UNKNOWN;
+	size_t n = 0;
+
+	list->nr = 0;
+	for (size_t i = 0; i < user->nr_seats; i++) {
+		const struct pol_seat *seat = user->seats[i];
+
+		if (seat->env != env || !pol_seat_is_active(seat))
+			continue;
+		least = min_known(least, service_of(seat->node));
+		if (seat->node->balanced != st->decision)
+			list->p[list->nr++] = seat->node;
+	}
+	for (size_t i = 0; i < list->nr; i++) {
+		struct pol_node *node = list->p[i];
+
+		if (excess_of(node->load, service_of(node), least, gap, high))
+			list->p[n++] = node;
+	}
+	list->nr = n;
+	pol_sort(list->p, n, pol_cmp_node_worst, 0);
 }
 
 void pol_balance_check(struct pol_state *st, struct pol_env *env)
 {
-	int64_t gap = pol_get(st, POL_BALANCE_GAP), high = pol_get(st, POL_BALANCE_HIGH);
-	int64_t least = POL_UNKNOWN;
-	struct pol_list *list = &st->tmp_nodes;
-	bool any = false;
-
-	list->nr = 0;
-	for (size_t i = 0; i < env->user->nr_seats; i++) {
-		const struct pol_seat *seat = env->user->seats[i];
-
-		if (seat->env != env || !pol_seat_is_active(seat))
-			continue;
-		list->p[list->nr++] = seat->node;
-		least = min_known(least, service_of(seat->node));
-	}
-	for (size_t i = 0; i < list->nr && !any; i++) {
-		const struct pol_node *node = list->p[i];
-
-		any = excess_of(node->load, service_of(node), least, gap, high);
-	}
-	if (!any)
-		return;
-	pol_sort(list->p, list->nr, pol_cmp_node_worst, 0);
-	for (size_t i = 0; i < list->nr; i++)
-		relieve(st, env, list->p[i]);
+	st->decision++;
+	/* Again, because the least may have fallen, and others are too far above it then. */
+	for (find_excess(st, env); st->tmp_nodes.nr; find_excess(st, env))
+		for (size_t i = 0; i < st->tmp_nodes.nr; i++)
+			relieve(st, env, i);
 }
 
 /* The least loaded node of the pool that serves: for system processes. */

@@ -199,6 +199,7 @@ int pol_consolidate_check(struct pol_state *st, struct pol_env *env)
 		if (r < 0) {
 			for (size_t i = 0; i < st->tmp_seats.nr; i++)
 				((struct pol_seat *)st->tmp_seats.p[i])->is_leaving = false;
+			pol_env_touch(st, env);
 			return r;
 		}
 		second->born_check = st->check;

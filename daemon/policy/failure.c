@@ -22,22 +22,38 @@ static struct pol_node *find_spare(const struct pol_state *st)
 	if (!best && shared && !pol_is_lent(shared) && pol_node_is_up(shared) &&
 	    pol_known(shared->load))
 		best = shared;
+	/* Better one whose average is unknown than none. */
+	for (size_t i = 0; i < st->nodes.nr && !best; i++) {
+		struct pol_node *node = st->nodes.p[i];
+
+		if (node->kind == POL_IDLE && node != shared && pol_node_is_up(node) &&
+		    pol_known(node->load))
+			best = node;
+	}
 	return best;
 }
 
-/* Does @seat give its node a role that another must take: a container? */
+/* Does @seat give its node a role that another must take: a container that serves, or is in use? */
 static bool has_role(const struct pol_seat *seat)
 {
-	return seat->env && (seat->node->kind == POL_NO_SPARE || seat->is_lent);
+	const struct pol_node *node = seat->node;
+
+	if (!seat->env)
+		return false;
+	if (!node->is_drained && (node->kind == POL_NO_SPARE || seat->is_lent))
+		return true;
+	return seat->env->leader == node || pol_runs_there(seat->user, node);
 }
 
-static bool node_has_role(const struct pol_state *st, const struct pol_node *node)
+static bool node_has_role(const struct pol_node *node)
 {
 	for (const struct pol_seat *seat = node->seats; seat; seat = seat->next)
-		if (has_role(seat) && !node->is_drained)
+		if (has_role(seat))
 			return true;
-	(void)st;
-	return node->procs != NULL;
+	for (const struct pol_proc *p = node->procs; p; p = p->next)
+		if (p->is_system)
+			return true;
+	return false;
 }
 
 /* Seats for the spare wherever @node has a role, not in use yet. */
@@ -46,7 +62,7 @@ static int make_seats(struct pol_state *st, const struct pol_node *node, struct 
 	for (const struct pol_seat *seat = node->seats; seat; seat = seat->next) {
 		struct pol_seat *made;
 
-		if (seat->env && pol_seat_get(st, seat->user, spare, &made) < 0)
+		if (has_role(seat) && pol_seat_get(st, seat->user, spare, &made) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -88,6 +104,7 @@ static void end_help(struct pol_state *st, struct pol_node *node)
 		node->kind = POL_IDLE;
 		node->standin_kind = POL_NO_SPARE;
 	}
+	pol_node_touch(st, node);
 }
 
 static void move_all(struct pol_state *st, struct pol_node *node, struct pol_node *spare,
@@ -102,11 +119,16 @@ static void move_all(struct pol_state *st, struct pol_node *node, struct pol_nod
 	for (size_t i = 0; i < list->nr; i++) {
 		struct pol_proc *p = list->p[i];
 		struct pol_node *to = spare;
+		const struct pol_seat *seat;
 
-		if (!to && p->user && !p->is_system)
-			to = pol_least_loaded(st, pol_env_of(p, node), node);
-		else if (!to)
+		/* A user who had no container there has none on the spare. */
+		if (p->user && !p->is_system) {
+			seat = spare ? pol_seat(p->user, spare) : NULL;
+			if (!seat || !seat->env)
+				to = pol_least_loaded(st, pol_env_of(p, node), node);
+		} else if (!to) {
 			to = pol_least_of_pool(st);
+		}
 		if (!to)
 			continue;
 		if (!p->taken_from)
@@ -152,7 +174,7 @@ static void with_spare(struct pol_state *st, struct pol_node *node, struct pol_n
 	bool is_shared = spare == pol_shared(st);
 
 	for (struct pol_seat *seat = node->seats; seat; seat = seat->next) {
-		struct pol_seat *made = seat->env ? pol_seat(seat->user, spare) : NULL;
+		struct pol_seat *made = has_role(seat) ? pol_seat(seat->user, spare) : NULL;
 
 		if (!made)
 			continue;
@@ -169,8 +191,8 @@ static void with_spare(struct pol_state *st, struct pol_node *node, struct pol_n
 		pol_emit(st, &d, "node %u failed, %s spare node %u takes over: least average load %g",
 			 node->id, is_shared ? "shared" : "idle", spare->id, POL_F(avg));
 	else
-		pol_emit(st, &d, "node %u failed, the shared spare node %u takes over", node->id,
-			 spare->id);
+		pol_emit(st, &d, "node %u failed, %s spare node %u takes over, its average is unknown",
+			 node->id, is_shared ? "shared" : "idle", spare->id);
 	hand_over(st, node, spare);
 	move_all(st, node, spare, original);
 }
@@ -203,9 +225,7 @@ int pol_fail(struct pol_state *st, struct pol_node *node)
 		pol_keep(st, 8, NULL, node->id, "it has failed before");
 		return 0;
 	}
-	needs = node_has_role(st, node);
-	for (struct pol_seat *seat = node->seats; seat && !needs; seat = seat->next)
-		needs = seat->env && seat->env->leader == node;
+	needs = node_has_role(node);
 	spare = needs ? find_spare(st) : NULL;
 	if (spare == node)
 		spare = NULL;
@@ -220,6 +240,7 @@ int pol_fail(struct pol_state *st, struct pol_node *node)
 	pol_node_touch(st, node);
 	if (!needs) {
 		end_help(st, node);
+		move_all(st, node, NULL, node);
 		pol_keep(st, 8, NULL, node->id, "it has no role: no spare is needed");
 	} else if (spare) {
 		with_spare(st, node, spare);

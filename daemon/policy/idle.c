@@ -153,9 +153,13 @@ int pol_idle_check(struct pol_state *st)
 		struct pol_node *node = st->nodes.p[i];
 
 		serving += pol_node_serves(node);
-		if (pol_node_serves(node) && !node->stands_for && pol_known(node->avg[window]) &&
-		    node->avg[window] <= idle)
+		if (!pol_node_serves(node) || node->stands_for)
+			continue;
+		if (pol_known(node->avg[window]) && node->avg[window] <= idle)
 			list->p[list->nr++] = node;
+		else
+			pol_keep(st, 7, NULL, node->id, "its average load is not %g or less",
+				 POL_F(idle));
 	}
 	pol_sort(list->p, list->nr, pol_cmp_node_avg, (int)window);
 	for (size_t i = 0; i < list->nr && nr + 1 < serving; i++)
@@ -167,8 +171,5 @@ int pol_idle_check(struct pol_state *st)
 		become_spare(st, list->p[i]);
 	for (size_t i = 0; i < nr; i++)
 		leave(st, list->p[i]);
-	if (nr == 0)
-		pol_keep(st, 7, NULL, 0, "no node with an average load <= %g can become a spare",
-			 POL_F(idle));
 	return 0;
 }

@@ -131,6 +131,30 @@ static void swap(struct pol_state *st, struct pol_node *node, struct pol_node *s
 			p->taken_from = p->taken_from == node ? NULL : p->taken_from;
 }
 
+/* Environments whose leader died when nobody was left: who is there now leads. */
+void pol_heal(struct pol_state *st, struct pol_env *env, unsigned int rule)
+{
+	const struct pol_seat *seat = env->leader ? pol_seat(env->user, env->leader) : NULL;
+	struct pol_node *next;
+
+	if (seat && seat->env == env && pol_seat_may_lead(seat))
+		return;
+	next = pol_next_leader_any(st, env);
+	if (next)
+		pol_hand_over(st, env, next, rule, "it had no living leader");
+	else if (env->leader && (!seat || !env->leader->is_failed))
+		env->leader = NULL;
+}
+
+static void heal_all(struct pol_state *st)
+{
+	struct pol_env *env;
+	size_t iter;
+
+	for (env = pol_env_next(st, NULL, &iter); env; env = pol_env_next(st, env, &iter))
+		pol_heal(st, env, 8);
+}
+
 int pol_recover(struct pol_state *st, struct pol_node *node)
 {
 	bool is_swap = st->config.value[POL_RECOVER_POLICY] == POL_RECOVER_SWAP;
@@ -160,6 +184,7 @@ int pol_recover(struct pol_state *st, struct pol_node *node)
 		pol_emit(st, &d, "node %u is back and becomes the spare, node %u keeps its role",
 			 node->id, spare->id);
 		swap(st, node, spare);
+		heal_all(st);
 		return 0;
 	}
 	restricted = nr_restricted(spare);
@@ -169,5 +194,6 @@ int pol_recover(struct pol_state *st, struct pol_node *node)
 	else
 		pol_emit(st, &d, "node %u is back, no spare had taken over", node->id);
 	leave(st, node, spare);
+	heal_all(st);
 	return 0;
 }

@@ -185,15 +185,11 @@ static void put(struct pol_env *env, int h, size_t i, struct pol_seat *seat)
 	seat->pos[h] = (uint32_t)i + 1;
 }
 
-static void sift(struct pol_env *env, int h, size_t i)
+static void sift_down(struct pol_env *env, int h, size_t i)
 {
 	struct pol_seat **heap = env->heap[h], *seat = heap[i];
 	size_t n = env->nr_heap[h];
 
-	while (i && is_less(seat, heap[(i - 1) / 2], h)) {
-		put(env, h, i, heap[(i - 1) / 2]);
-		i = (i - 1) / 2;
-	}
 	for (size_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
 		if (child + 1 < n && is_less(heap[child + 1], heap[child], h))
 			child++;
@@ -203,6 +199,19 @@ static void sift(struct pol_env *env, int h, size_t i)
 		i = child;
 	}
 	put(env, h, i, seat);
+}
+
+/* One key has changed in a heap that was right. */
+static void sift(struct pol_env *env, int h, size_t i)
+{
+	struct pol_seat **heap = env->heap[h], *seat = heap[i];
+
+	while (i && is_less(seat, heap[(i - 1) / 2], h)) {
+		put(env, h, i, heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	put(env, h, i, seat);
+	sift_down(env, h, i);
 }
 
 static void heaps_make(struct pol_env *env)
@@ -226,7 +235,7 @@ static void heaps_make(struct pol_env *env)
 	}
 	for (int h = 0; h < 2; h++)
 		for (size_t i = env->nr_heap[h]; i-- > 0;)
-			sift(env, h, i);
+			sift_down(env, h, i);
 	env->is_heap_made = true;
 }
 

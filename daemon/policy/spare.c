@@ -124,7 +124,7 @@ static void free_former(struct pol_state *st, struct pol_node *former)
 	pol_emit(st, &d, "another node becomes the shared spare: this one is free again");
 }
 
-static void become(struct pol_state *st, struct pol_node *node)
+static void become(struct pol_state *st, struct pol_node *node, struct pol_node *former)
 {
 	struct pol_decision d = { .rule = 18, .action = POL_SPARE_SET, .node = node->id,
 				  .kind = POL_SHARED };
@@ -136,6 +136,8 @@ static void become(struct pol_state *st, struct pol_node *node)
 	for (struct pol_seat *seat = node->seats; seat; seat = seat->next)
 		if (seat->instead)
 			replace(st, seat);
+	if (former)
+		free_former(st, former);
 	for (struct pol_seat *seat = node->seats; seat; seat = seat->next)
 		leave(st, seat);
 	for (const struct pol_proc *p = node->procs; p; p = p->next)
@@ -187,22 +189,22 @@ int pol_spare_choose(struct pol_state *st)
 		r = node->kind == POL_NO_SPARE ? can_have(st, node) : 1;
 		if (r != 1)
 			continue;
-		if (former && former != node)
-			free_former(st, former);
+		former = former == node ? NULL : former;
 		if (node->kind == POL_NO_SPARE) {
-			become(st, node);
+			/* The former one's processes don't go to a node that leaves as well. */
+			become(st, node, former);
 		} else {
 			struct pol_decision d = { .rule = 18, .action = POL_SPARE_SET,
 						  .node = node->id, .kind = POL_SHARED };
 
+			if (former)
+				free_former(st, former);
 			node->kind = POL_SHARED;
 			st->shared = node;
 			st->is_shared_chosen = true;
 			pol_emit(st, &d, "least average load %g", POL_F(node->avg[window]));
 		}
 	}
-	if (order.nr == 0)
-		pol_keep(st, 18, NULL, 0, "no node's average load is known");
 	pol_free(st, order.p);
 	return r < 0 ? r : 0;
 }

@@ -49,6 +49,7 @@ struct pol_node {
 	struct pol_node *stands_for;
 	uint64_t spare_decision;		/* which decision made it an overload spare */
 	uint64_t spare_check;
+	uint64_t balanced;			/* in which decision of R10 */
 	int64_t below_since;			/* overload spare: its load is low enough since */
 	int64_t cpus, memory, storage, load;
 	int64_t avg[POL_WINDOWS];
@@ -330,6 +331,8 @@ void pol_join_allocated(struct pol_state *st, struct pol_user *user, const uint3
 int pol_idle_check(struct pol_state *st);				/* idle.c, R7 */
 int pol_fail(struct pol_state *st, struct pol_node *node);		/* failure.c, R8 */
 int pol_recover(struct pol_state *st, struct pol_node *node);		/* recover.c, R8 */
+/* Give @env a living leader if it has none. */
+void pol_heal(struct pol_state *st, struct pol_env *env, unsigned int rule);
 int pol_consolidate_check(struct pol_state *st, struct pol_env *env);	/* R9 */
 /* request.c, R14 and R15. */
 bool pol_is_candidate(const struct pol_state *st, const struct pol_node *node);

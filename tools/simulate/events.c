@@ -160,7 +160,8 @@ static int read_of_node(struct scenario *s, const struct where *w, struct scenar
 static int read_join(struct scenario *s, const struct where *w, struct scenario_event *e)
 {
 	json_t *node = json_object_get(w->object, "node");
-	const struct where inner = { .top = w->top, .index = w->index, .object = node };
+	const struct where inner = { .top = w->top, .index = w->index, .inside = "node",
+				     .object = node };
 
 	if (!json_is_object(node))
 		return scenario_fail(s, w, "node", "this must be an object, as in \"nodes\".");

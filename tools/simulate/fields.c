@@ -17,8 +17,9 @@ int scenario_fail(struct scenario *s, const struct where *w, const char *key, co
 
 	if (w->index >= 0)
 		snprintf(index, sizeof(index), "[%ld]", w->index);
-	len = snprintf(s->error, sizeof(s->error), "%s:%u: %s%s%s%s: ", s->file, line, w->top, index,
-		       key ? w->top[0] ? "." : "" : "", key ? key : "");
+	len = snprintf(s->error, sizeof(s->error), "%s:%u: %s%s%s%s%s%s: ", s->file, line, w->top, index,
+		       w->inside ? "." : "", w->inside ? w->inside : "",
+		       key && w->top[0] ? "." : "", key ? key : "");
 	if (len < 0 || (size_t)len >= sizeof(s->error))
 		return -EINVAL;
 	va_start(ap, fmt);

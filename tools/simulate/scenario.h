@@ -47,10 +47,11 @@ void scenario_free(struct scenario *s);
 
 /* ---- fields.c: one value each. They return 0, or -EINVAL with s->error set ------------ */
 
-/* What is looked at: element @index of the array @top, or the object @top itself (-1). */
+/* Looked at: element @index of the array @top, or the object @top itself (-1); @inside it. */
 struct where {
 	const char *top;
 	long index;
+	const char *inside;	/* "node", or NULL */
 	json_t *object;
 };
 
