@@ -107,7 +107,7 @@ deps: ## install every Debian package that building and testing needs (root)
 
 # -- testing ---------------------------------------------------------------------------------
 
-.PHONY: check check-fast check-full lint unit demo bench soak debug-kernel
+.PHONY: check check-fast check-full lint unit simulate-test demo bench soak debug-kernel
 check: ## the tests: gates, unit, fuzz, virtual machines (installs what is missing, as root)
 	@tests/deps/ensure build check lab
 	@tests/check ci
@@ -125,6 +125,9 @@ lint: ## the style gates alone (GATE=name for one)
 
 unit: ## the unit tests alone (TEST=name for one)
 	@$(MAKE) --no-print-directory -f tests/unit/Makefile run $(if $(TEST),TEST=$(TEST))
+
+simulate-test: userspace ## the policy's rules by hyperchain simulate (TEST=name for some, RUNS=n random states each)
+	@tests/simulate/run $(if $(TEST),-k $(TEST)) $(if $(RUNS),--runs $(RUNS))
 
 fuzz: ## the fuzz targets, RUNS=n inputs each
 	@$(MAKE) --no-print-directory -f tests/unit/Makefile fuzz $(if $(RUNS),RUNS=$(RUNS))
