@@ -22,8 +22,16 @@ static void promises(const struct hc_msg *m)
 {
 	u32 due = HCW_RUN_PAGES_MAX * HCW_PAGE_SIZE;
 
-	FUZZ_ASSERT(m->type > HCW_INVALID && m->type <= HCW_TYPE_MAX);
-	if (m->type == HCW_READ || m->type == HCW_WRITE) {
+	FUZZ_ASSERT((m->type > HCW_INVALID && m->type <= HCW_TYPE_MAX) ||
+		    m->type == HCW_MOVE || m->type == HCW_MOVE_READ);
+	if (m->type == HCW_MOVE) {
+		FUZZ_ASSERT(m->page > HCW_MOVE_OP_INVALID && m->page <= HCW_MOVE_OP_MAX);
+		due = m->flags & HCW_F_ANSWER ? HCW_CTL_MAX : HCW_MOVE_DATA_MAX;
+	} else if (m->type == HCW_MOVE_READ) {
+		FUZZ_ASSERT(m->page <= HCW_PART_MAX);
+		FUZZ_ASSERT(m->nr >= 1 && m->nr <= HCW_RUN_PAGES_MAX);
+		FUZZ_ASSERT(m->len == 0 || m->len == (u32)m->nr * HCW_PAGE_SIZE);
+	} else if (m->type == HCW_READ || m->type == HCW_WRITE) {
 		FUZZ_ASSERT(m->nr >= 1 && m->page + m->nr <= HCW_SLAB_PAGES);
 		FUZZ_ASSERT(m->len == 0 || m->len == (u32)m->nr * HCW_PAGE_SIZE);
 	} else {
@@ -104,6 +112,9 @@ size_t fuzz_seed(unsigned int i, uint8_t *data, size_t max)
 		{ .type = HCW_WRITE, .tag = 5, .nr = 1, .len = HCW_PAGE_SIZE },
 		{ .type = HCW_RECALL, .tag = 6, .nr = 2, .len = 8 },
 		{ .type = HCW_RECALL, .tag = 7 },
+		{ .type = HCW_MOVE, .tag = 8, .epoch = 9, .page = 1, .nr = 32, .len = 32 },
+		{ .type = HCW_MOVE, .flags = HCW_F_ANSWER, .tag = 8, .page = 1 },
+		{ .type = HCW_MOVE_READ, .tag = 9, .epoch = 9, .nr = 16 },
 	};
 	const struct hc_msg greeting = { .type = HCW_HELLO, .len = sizeof(struct hcw_hello) };
 	struct hcw_hello hello = {
