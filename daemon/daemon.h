@@ -11,6 +11,7 @@
 
 struct hcd_admin;
 struct hcd_cluster;
+struct hcd_control;
 struct hcd_module;
 
 struct hcd_swap_progress {
@@ -29,6 +30,7 @@ struct hcd {
 	struct hcd_state state;
 	struct hcd_module *module;
 	struct hcd_cluster *cluster;
+	struct hcd_control *control;
 	struct hcd_admin *admin;
 	struct hcd_swap_progress swap;
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */

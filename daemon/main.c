@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "daemon/cluster/cluster.h"
+#include "daemon/cluster/control.h"
 #include "daemon/daemon.h"
 #include "daemon/env/envs.h"
 #include "daemon/node/admin.h"
@@ -196,10 +197,27 @@ static void peer_up(struct hcd_peer *peer, void *ctx)
 
 static void peer_frame(struct hcd_peer *peer, const struct hcd_frame *frame, void *ctx)
 {
-	hcd_envs_frame(ctx, peer, frame);
+	struct hcd *d = ctx;
+
+	if (frame->type >= HCD_FRAME_RAFT)
+		hcd_control_frame(d->control, peer, frame);
+	else
+		hcd_envs_frame(d, peer, frame);
+}
+
+static const struct hcd_psk *joiner_token(const uint8_t *hash, void *ctx)
+{
+	return hcd_join_token(((struct hcd *)ctx)->control, hash);
+}
+
+static void joiner_came(struct hcd_chan *chan, const uint8_t *hash, void *ctx)
+{
+	hcd_join_accept(((struct hcd *)ctx)->control, chan, hash);
 }
 
 static const struct hcd_cluster_ops cluster_ops = {
+	.token = joiner_token,
+	.joiner = joiner_came,
 	.status = fill_status,
 	.up = peer_up,
 	.frame = peer_frame,
@@ -241,6 +259,21 @@ static void on_deadline(uv_timer_t *timer)
 	uv_stop(timer->loop);
 }
 
+/* The office is handed over, the log is closed: now the rest. */
+static void on_handed_over(void *arg)
+{
+	struct life *life = arg;
+	struct hcd *d = &life->d;
+
+	d->control = NULL;
+	hcd_cluster_stop(d->cluster);
+	hcd_module_stop(d->module);
+	hcd_admin_stop(d->admin);
+	d->admin = NULL;
+	uv_close((uv_handle_t *)&life->watchdog, NULL);
+	uv_close((uv_handle_t *)&life->status, NULL);
+}
+
 static void on_stop(uv_signal_t *sig, int signum)
 {
 	struct hcd *d = sig->data;
@@ -250,18 +283,13 @@ static void on_stop(uv_signal_t *sig, int signum)
 		return;
 	sd_notify(0, "STOPPING=1");
 	hcd_info("Stopping; page connections in the module stay.");
-	hcd_cluster_stop(d->cluster);
-	hcd_module_stop(d->module);
-	hcd_admin_stop(d->admin);
-	d->admin = NULL;
 	uv_close((uv_handle_t *)&life->term, NULL);
 	uv_close((uv_handle_t *)&life->interrupt, NULL);
 	uv_close((uv_handle_t *)&life->hangup, NULL);
-	uv_close((uv_handle_t *)&life->watchdog, NULL);
-	uv_close((uv_handle_t *)&life->status, NULL);
 	/* A worker may wait in the kernel, for a hello or for swapoff. */
 	uv_timer_start(&life->deadline, on_deadline, STOP_MS, 0);
 	uv_unref((uv_handle_t *)&life->deadline);
+	hcd_control_stop(d->control, on_handed_over, life);
 }
 
 static void watch_signal(struct life *life, uv_signal_t *sig, uv_signal_cb cb, int signum)
@@ -332,6 +360,9 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 	r = hcd_admin_start(d, &d->admin, error);
 	if (r < 0)
 		return r;
+	r = hcd_control_start(d, &d->control, error);
+	if (r < 0)
+		return r;
 	d->module = hcd_module_start(d->loop, d->config.node.id, d->config.node.name, &module_ops,
 				     d);
 	d->cluster = d->module ? hcd_cluster_start(d->loop, &d->config, psk, d->module,
@@ -341,6 +372,7 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 		return -ENOMEM;
 	}
 	hcd_peers_set(d);
+	hcd_control_run(d->control);
 	watch_signal(life, &life->term, on_stop, SIGTERM);
 	watch_signal(life, &life->interrupt, on_stop, SIGINT);
 	watch_signal(life, &life->hangup, on_hangup, SIGHUP);
@@ -394,8 +426,8 @@ int main(int argc, char **argv)
 	if (start(&life, has_key ? &psk : NULL, error) < 0)
 		return fail(error);
 	explicit_bzero(&psk, sizeof(psk));
-	if (!has_key)
-		hcd_info("There is no key in %s, and no peer: this node is alone.",
+	if (!has_key && !d->cluster->has_members)
+		hcd_info("There is no key in %s, no peer and no cluster: this node is alone.",
 			 d->config.node.psk_file);
 	hcd_info("hyperchaind %s runs as node %u (%s).", HC_VERSION, d->config.node.id,
 		 d->config.node.name);

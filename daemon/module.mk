@@ -4,14 +4,10 @@
 #   daemon       $(B)/bin/hyperchaind
 #   daemon-asan  $(B)/asan/bin/hyperchaind, with address and undefined-behaviour sanitizers
 
-# The consensus engine is compiled with the rest, and linked in once the daemon uses it: the
-# guests of the lab need libraft2 (tests/vm/guest/packages.txt) from then on.
-daemon_engine	:= daemon/cluster/consensus.c daemon/cluster/consensus_wire.c
-daemon_srcs	:= $(filter-out $(daemon_engine),$(wildcard daemon/*.c daemon/*/*.c))
-daemon_engine_objs := $(daemon_engine:%.c=$(B)/obj/%.o)
+daemon_srcs	:= $(wildcard daemon/*.c daemon/*/*.c)
 daemon_protos	:= $(wildcard daemon/cluster/proto/*.proto)
 daemon_gen	:= $(patsubst daemon/cluster/proto/%.proto,$(B)/gen/daemon/%.pb-c,$(daemon_protos))
-daemon_pkgs	:= libuv libsystemd jansson libprotobuf-c libcap inih libgcrypt libnl-genl-3.0 libnl-3.0
+daemon_pkgs	:= libuv libsystemd jansson libprotobuf-c libcap inih libgcrypt raft libnl-genl-3.0 libnl-3.0
 daemon_libs	= $(shell pkg-config --libs $(daemon_pkgs))
 daemon_cflags	= -I. -I$(B)/gen -Wno-unused-parameter -Wno-format-truncation -Wshadow -Wstrict-prototypes \
 		  -Wmissing-prototypes $(shell pkg-config --cflags $(daemon_pkgs))
@@ -25,7 +21,7 @@ daemon_asan_flags := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 daemon: $(B)/bin/hyperchaind
 daemon-asan: $(B)/asan/bin/hyperchaind
 
-ALL		+= $(B)/bin/hyperchaind $(daemon_engine_objs)
+ALL		+= $(B)/bin/hyperchaind
 INSTALL		+= daemon
 
 $(B)/bin/hyperchaind: LDLIBS = $(daemon_libs)
@@ -34,7 +30,7 @@ $(B)/bin/hyperchaind: $(daemon_objs) $(B)/lib/libhcnl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(daemon_objs) $(daemon_engine_objs): CFLAGS += $(daemon_cflags)
+$(daemon_objs): CFLAGS += $(daemon_cflags)
 
 # The generated code is theirs, not ours: built with their warnings off.
 $(daemon_gen:%=%.c) &: $(daemon_protos)
@@ -43,7 +39,7 @@ $(daemon_gen:%=%.c) &: $(daemon_protos)
 	$(Q)protoc-c --proto_path=daemon/cluster/proto --c_out=$(B)/gen/daemon $(daemon_protos)
 
 $(daemon_gen:%=%.h): $(daemon_gen:%=%.c) ;
-$(filter-out $(B)/obj/gen/%,$(daemon_objs)) $(daemon_engine_objs) $(filter-out $(B)/asan/obj/gen/%,$(daemon_asan_objs)): \
+$(filter-out $(B)/obj/gen/%,$(daemon_objs)) $(filter-out $(B)/asan/obj/gen/%,$(daemon_asan_objs)): \
 	| $(daemon_gen:%=%.h)
 
 $(B)/obj/gen/daemon/%.o: $(B)/gen/daemon/%.c

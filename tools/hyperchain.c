@@ -13,7 +13,9 @@
 static int cmd_help(int argc, char **argv);
 
 static const struct cli_cmd nouns[] = {
-	{ "node",	cmd_node,	"the machines: show, list" },
+	{ "cluster",	cmd_cluster,	"init, show, events, backup, restore, recover" },
+	{ "config",	cmd_config,	"the rules' thresholds, for the whole cluster: show, set" },
+	{ "node",	cmd_node,	"the machines: show, list, token, join, remove" },
 	{ "peer",	cmd_peer,	"other nodes to connect to: add, del, list" },
 	{ "memory",	cmd_memory,	"lend and borrow: show, donate, drain, swap" },
 	{ "track",	cmd_track,	"let a cgroup use other nodes' memory" },

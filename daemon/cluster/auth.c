@@ -29,13 +29,8 @@ int hcd_auth_init(void)
 	return 0;
 }
 
-struct part {
-	const void *data;
-	size_t len;
-};
-
-static int hmac(const uint8_t *key, size_t key_len, const struct part *parts, size_t n,
-		uint8_t ret_mac[HCD_MAC_LEN])
+int hcd_hmac(const uint8_t *key, size_t key_len, const struct hcd_part *parts, size_t n,
+	     uint8_t ret_mac[HCD_MAC_LEN])
 {
 	gcry_md_hd_t md;
 	const uint8_t *mac;
@@ -62,14 +57,14 @@ static int hmac_transcript(const struct hcd_psk *psk, const char label[LABEL_LEN
 		htole32(t->version_min), htole32(t->version_max), htole32(t->version),
 		htole32(t->from), htole32(t->to), htole32(t->purpose), htole32(t->conn),
 	};
-	const struct part parts[] = {
+	const struct hcd_part parts[] = {
 		{ label, LABEL_LEN },
 		{ numbers, sizeof(numbers) },
 		{ t->nonce_dialer, HCD_NONCE_LEN },
 		{ t->nonce_acceptor, HCD_NONCE_LEN },
 	};
 
-	return hmac(psk->bytes, psk->len, parts, sizeof(parts) / sizeof(parts[0]), ret_mac);
+	return hcd_hmac(psk->bytes, psk->len, parts, sizeof(parts) / sizeof(parts[0]), ret_mac);
 }
 
 int hcd_auth_proof(const struct hcd_psk *psk, enum hcd_role role, const struct hcd_transcript *t,
@@ -88,13 +83,13 @@ int hcd_auth_frame_mac(const uint8_t key[HCD_KEY_LEN], uint64_t seq, const uint8
 		       const uint8_t *payload, size_t len, uint8_t ret_mac[HCD_MAC_LEN])
 {
 	uint64_t le_seq = htole64(seq);
-	const struct part parts[] = {
+	const struct hcd_part parts[] = {
 		{ &le_seq, sizeof(le_seq) },
 		{ hdr, HCD_FRAME_HDR },
 		{ payload, len },
 	};
 
-	return hmac(key, HCD_KEY_LEN, parts, sizeof(parts) / sizeof(parts[0]), ret_mac);
+	return hcd_hmac(key, HCD_KEY_LEN, parts, sizeof(parts) / sizeof(parts[0]), ret_mac);
 }
 
 bool hcd_auth_equal(const uint8_t a[HCD_MAC_LEN], const uint8_t b[HCD_MAC_LEN])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Proof that both ends of a connection know the cluster's pre-shared key.
+ * Proof that both ends of a connection know a key: of the pair, when both are members of
+ * a cluster (secret.h), else the pre-shared one; for a node that joins, its token's.
  *
  *	dialer                                   acceptor
  *	HELLO  versions, from, to, purpose,
@@ -47,7 +48,8 @@ enum hcd_role {
 enum hcd_purpose {
 	HCD_PURPOSE_CONTROL,
 	HCD_PURPOSE_PAGE,
-	HCD_PURPOSE_MAX = HCD_PURPOSE_PAGE,
+	HCD_PURPOSE_JOIN,	/* by a token's secret: no node yet, from and to are 0 */
+	HCD_PURPOSE_MAX = HCD_PURPOSE_JOIN,
 };
 
 struct hcd_transcript {
@@ -61,6 +63,16 @@ struct hcd_transcript {
 	uint8_t nonce_dialer[HCD_NONCE_LEN];
 	uint8_t nonce_acceptor[HCD_NONCE_LEN];
 };
+
+/* A piece of what a MAC is over. */
+struct hcd_part {
+	const void *data;
+	size_t len;
+};
+
+/* HMAC-SHA256 over @parts, one after the other. Return: 0 or -EIO. */
+int hcd_hmac(const uint8_t *key, size_t key_len, const struct hcd_part *parts, size_t n,
+	     uint8_t ret_mac[HCD_MAC_LEN]);
 
 /* Once per process, before any other call. Return: 0 or -ENOSYS with an unusable library. */
 int hcd_auth_init(void);

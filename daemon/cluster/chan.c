@@ -14,7 +14,7 @@
 
 #include "daemon/node/config.h"
 
-#define OUT_MAX		(1024 * 1024)
+#define OUT_MAX		(9 * 1024 * 1024)	/* a message of the consensus engine, and some */
 #define FRAMES_PER_TURN	16	/* one peer can't keep the loop to itself */
 
 struct hcd_chan {
@@ -361,14 +361,16 @@ int hcd_chan_dial(uv_loop_t *loop, const struct hcd_chan_dial *dial,
 		return r;
 	snprintf(chan->address, sizeof(chan->address), "%s", dial->address);
 	chan->is_connecting = true;
-	hcd_hs_dial(&chan->hs, dial->own, dial->to, dial->purpose, dial->conn, dial->psk, nonce,
-		    &chan->first);
+	hcd_hs_dial(&chan->hs, dial->own, dial->to, dial->purpose, dial->conn, dial->psk,
+		    dial->token, nonce, &chan->first);
 	watch(chan);
 	*ret_chan = chan;
 	return 0;
 }
 
-int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own, const struct hcd_psk *psk,
+int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own,
+		    const struct hcd_psk *(*find_psk)(const struct hcd_transcript *t,
+						      const uint8_t *token, void *arg),
 		    enum hcd_refusal (*admit)(const struct hcd_transcript *t,
 					      char reason[HCD_REASON_LEN], void *arg),
 		    void *admit_arg, const struct hcd_chan_ops *ops, void *ctx,
@@ -395,7 +397,8 @@ int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own, const struct hcd_psk 
 	else if (from.ss_family == AF_INET6)
 		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&from)->sin6_addr, chan->address,
 			  sizeof(chan->address));
-	hcd_hs_accept(&chan->hs, own, psk, nonce);
+	hcd_hs_accept(&chan->hs, own, NULL, nonce);
+	chan->hs.find_psk = find_psk;
 	chan->hs.admit = admit;
 	chan->hs.admit_arg = admit_arg;
 	watch(chan);
@@ -406,6 +409,11 @@ int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own, const struct hcd_psk 
 const struct hcd_transcript *hcd_chan_peer(const struct hcd_chan *chan)
 {
 	return &chan->hs.t;
+}
+
+const uint8_t *hcd_chan_token(const struct hcd_chan *chan)
+{
+	return chan->hs.token;
 }
 
 const char *hcd_chan_address(const struct hcd_chan *chan)

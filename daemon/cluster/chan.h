@@ -44,7 +44,8 @@ struct hcd_chan_dial {
 	const char *address;		/* valid (hcd_address_is_valid) */
 	uint16_t port;
 	const char *own_address;	/* source, "" = the kernel chooses */
-	const struct hcd_psk *psk;	/* borrowed until the channel is freed */
+	const struct hcd_psk *psk;	/* borrowed until the channel is closed */
+	const uint8_t *token;		/* to join, see hcd_hs_dial(); else NULL */
 };
 
 /**
@@ -58,9 +59,11 @@ int hcd_chan_dial(uv_loop_t *loop, const struct hcd_chan_dial *dial,
 /**
  * hcd_chan_accept - the same for a connection that came in
  * @fd: taken over, also on failure
- * @admit, @admit_arg: see struct hcd_hs
+ * @find_psk, @admit, @admit_arg: see struct hcd_hs
  */
-int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own, const struct hcd_psk *psk,
+int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own,
+		    const struct hcd_psk *(*find_psk)(const struct hcd_transcript *t,
+						      const uint8_t *token, void *arg),
 		    enum hcd_refusal (*admit)(const struct hcd_transcript *t,
 					      char reason[HCD_REASON_LEN], void *arg),
 		    void *admit_arg, const struct hcd_chan_ops *ops, void *ctx,
@@ -69,6 +72,9 @@ int hcd_chan_accept(uv_loop_t *loop, int fd, uint32_t own, const struct hcd_psk 
 /* Who is at the other end and what for; proved only once ready() was called. */
 const struct hcd_transcript *hcd_chan_peer(const struct hcd_chan *chan);
 
+/* The token that a joiner named, HCD_TOKEN_HASH_LEN bytes. */
+const uint8_t *hcd_chan_token(const struct hcd_chan *chan);
+
 /* The other end's address in digits, for logs. */
 const char *hcd_chan_address(const struct hcd_chan *chan);
 
@@ -76,7 +82,7 @@ const char *hcd_chan_address(const struct hcd_chan *chan);
  * hcd_chan_send - send one frame on a control channel that is ready
  *
  * Return: 0 (queued at least), -EMSGSIZE, -ENOBUFS when the other end does not
- * read (1 MiB waits already), -ENOMEM, -EPIPE. On failure nothing was queued.
+ * read (9 MiB wait already), -ENOMEM, -EPIPE. On failure nothing was queued.
  */
 int hcd_chan_send(struct hcd_chan *chan, uint16_t type, const ProtobufCMessage *msg);
 

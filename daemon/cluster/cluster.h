@@ -43,6 +43,8 @@ struct hcd_peer {
 	struct hcd_cluster *cluster;
 	struct hcd_peer_config config;
 	bool is_configured;		/* else by `peer add` */
+	bool is_member;			/* of our cluster: @psk is the pair's key */
+	struct hcd_psk *psk;		/* NULL: the file's */
 	struct hcd_peer_sm sm;
 	struct hcd_chan *control;	/* dialling, or up */
 	struct hcd_chan *page;		/* dialling a page connection */
@@ -57,6 +59,10 @@ struct hcd_peer {
 };
 
 struct hcd_cluster_ops {
+	/* Whose key has the token with that hash, which a joiner names? NULL = no such token. */
+	const struct hcd_psk *(*token)(const uint8_t *hash, void *ctx);
+	/* A joiner has proved that it has a token. The channel is taken over. */
+	void (*joiner)(struct hcd_chan *chan, const uint8_t *hash, void *ctx);
 	/* Fill in our heartbeat. Strings are borrowed until the next call. */
 	void (*status)(Hcp__Status *status, void *ctx);
 	/* The channel to a peer is up: tell it what it must know. */
@@ -70,6 +76,7 @@ struct hcd_cluster {
 	uv_loop_t *loop;
 	const struct hcd_config *config;	/* the daemon's, follows a reload */
 	bool has_psk;
+	bool has_members;			/* we are a member: members and joiners come in */
 	struct hcd_psk psk;
 	struct hcd_module *module;
 	const struct hcd_cluster_ops *ops;
@@ -111,6 +118,19 @@ void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk);
 /* Add a peer, or change its name and address. Return: 0, -ENOSPC, -ENOMEM. */
 int hcd_cluster_peer_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
 			 bool is_configured);
+
+/* The same for a member of our cluster, with the key of the pair (copied). */
+int hcd_cluster_member_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
+			   const struct hcd_psk *psk);
+
+/* Do we let members in, so that we listen also without a key file? */
+void hcd_cluster_set_members(struct hcd_cluster *cluster, bool has_members);
+
+/* The key that proves the two ends to each other. */
+static inline const struct hcd_psk *hcd_peer_psk(const struct hcd_peer *peer)
+{
+	return peer->psk ? peer->psk : &peer->cluster->psk;
+}
 
 /* Forget a peer and close its channel; the module's own peer is the caller's to delete. */
 void hcd_cluster_peer_del(struct hcd_cluster *cluster, uint32_t id);

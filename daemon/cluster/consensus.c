@@ -9,6 +9,7 @@
  */
 #include "daemon/cluster/consensus.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <raft.h>
 #include <raft/uv.h>
@@ -16,94 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
-#include "daemon/cluster/consensus_wire.h"
+#include "daemon/cluster/consensus_engine.h"
 #include "daemon/cluster/fsm.h"
 
 #define POLL_MS			50
-#define SEGMENT_SIZE		(1024 * 1024)
 #define SNAPSHOT_THRESHOLD	512	/* entries */
 #define SNAPSHOT_TRAILING	256
-#define DISK_LEAST		(8ULL * SEGMENT_SIZE)	/* below, nothing is proposed */
-#define TRANSFER_QUIET		10	/* election timeouts, after a handover that failed */
-
-/* A message that was given away; its sender is told in the next turn of the loop, never within. */
-struct sent {
-	struct raft_io_send *req;
-	raft_io_send_cb cb;
-	int status;
-};
-
-struct ack {
-	uint32_t id;
-	uint64_t term, stamp_ms;
-};
-
-struct hcd_consensus {
-	uv_loop_t *loop;
-	const struct hcd_consensus_ops *ops;
-	void *ctx;
-	uint32_t id, election_ms;
-	char dir[HCD_PATH_LEN];
-	struct raft raft;
-	struct raft_io io;
-	struct raft_fsm fsm;
-	struct raft_uv_transport transport;
-	int (*io_start)(struct raft_io *io, unsigned int msecs, raft_io_tick_cb tick,
-			raft_io_recv_cb recv);
-	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);
-	raft_io_recv_cb recv;
-	bool has_raft;			/* raft_init() went well: raft_close() is due */
-	bool is_stopping;
-	char error[HCD_ERROR_LEN];
-	uint64_t started_ms;
-	struct hcd_result result;	/* of the entry applied last */
-	struct sent *sent;
-	size_t nr_sent, sent_size;
-	uv_timer_t flush, poll;
-	unsigned int nr_open;
-	uint64_t barrier_term;		/* a barrier of this term was given */
-	uint64_t ready_term;		/* and was reached */
-	uint64_t quiet_until_ms;	/* no lease: leadership is being handed over */
-	struct ack acks[HCD_RAFT_SERVERS_MAX];
-	size_t nr_acks;
-	struct ack heard;		/* the leader's last stamp, to be echoed */
-	bool is_changing;
-	void (*done)(void *arg);
-	void *done_arg;
-};
-
-static uint64_t clock_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
-static int errno_of(int r)
-{
-	switch (r) {
-	case 0:
-		return 0;
-	case RAFT_NOMEM:
-		return -ENOMEM;
-	case RAFT_NOTLEADER:
-	case RAFT_LEADERSHIPLOST:
-	case RAFT_SHUTDOWN:
-	case RAFT_CANCELED:
-		return -ESTALE;
-	case RAFT_CANTCHANGE:
-	case RAFT_BUSY:
-		return -EBUSY;
-	case RAFT_NOSPACE:
-		return -ENOSPC;
-	case RAFT_NOCONNECTION:
-		return -ENOTCONN;
-	case RAFT_IOERR:
-		return -EIO;
-	default:
-		return -EINVAL;
-	}
-}
 
 /* ---- the state machine ---------------------------------------------------------- */
 
@@ -115,10 +35,17 @@ static int raft_error_of(int r)
 static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
 {
 	struct hcd_consensus *c = fsm->data;
-	int r;
+	uint64_t len = 0;
+	int r = -EBADMSG;
 
 	memset(&c->result, 0, sizeof(c->result));
-	r = c->ops->apply(buf->base, buf->len, &c->result, c->ctx);
+	if (buf->len >= ENTRY_HDR) {
+		memcpy(&len, buf->base, sizeof(len));
+		len = le64toh(len);
+		if (len <= buf->len - ENTRY_HDR)
+			r = c->ops->apply((uint8_t *)buf->base + ENTRY_HDR, len, &c->result,
+					  c->ctx);
+	}
 	if (r < 0 && !c->error[0])
 		snprintf(c->error, sizeof(c->error), r == -EPROTONOSUPPORT ?
 			 "The cluster's state is newer than this daemon (%s): install the version that the other nodes have." :
@@ -175,8 +102,10 @@ static void fire_sent(struct hcd_consensus *c, int status)
 
 	c->sent = NULL;
 	c->nr_sent = c->sent_size = 0;
-	for (size_t i = 0; i < n; i++)
-		list[i].cb(list[i].req, status ? status : list[i].status);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].cb)	/* a handover's message has none */
+			list[i].cb(list[i].req, status ? status : list[i].status);
+	}
 	free(list);
 }
 
@@ -188,7 +117,7 @@ static void on_flush(uv_timer_t *timer)
 static uint64_t stamp_of(struct hcd_consensus *c, const struct raft_message *msg)
 {
 	if (msg->type == RAFT_IO_APPEND_ENTRIES || msg->type == RAFT_IO_INSTALL_SNAPSHOT)
-		return clock_ms();
+		return hcd_engine_ms();
 	if (msg->type == RAFT_IO_APPEND_ENTRIES_RESULT && msg->server_id == c->heard.id &&
 	    msg->append_entries_result.term == c->heard.term)
 		return c->heard.stamp_ms;
@@ -289,7 +218,7 @@ static bool is_unwanted(struct hcd_consensus *c, const struct raft_message *msg)
 	case RAFT_IO_REQUEST_VOTE:
 		/* Who has just started may have promised a leader not to vote. */
 		return !msg->request_vote.disrupt_leader &&
-		       clock_ms() - c->started_ms < c->election_ms;
+		       hcd_engine_ms() - c->started_ms < c->election_ms;
 	case RAFT_IO_APPEND_ENTRIES:
 	case RAFT_IO_INSTALL_SNAPSHOT:
 		/* Two leaders of one term: the engine asserts that there are none. */
@@ -388,7 +317,7 @@ static int by_stamp(const void *a, const void *b)
 bool hcd_consensus_has_lease(struct hcd_consensus *c)
 {
 	const struct raft_configuration *conf = &c->raft.configuration;
-	uint64_t stamps[HCD_RAFT_SERVERS_MAX], now = clock_ms();
+	uint64_t stamps[HCD_RAFT_SERVERS_MAX], now = hcd_engine_ms();
 	size_t voters = 0;
 
 	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || now < c->quiet_until_ms ||
@@ -468,178 +397,6 @@ static void on_poll(uv_timer_t *timer)
 		give_barrier(c);
 }
 
-/* ---- commands ---------------------------------------------------------------------- */
-
-struct proposal {
-	struct raft_apply req;
-	struct hcd_consensus *c;
-	hcd_propose_cb cb;
-	void *arg;
-};
-
-static void on_applied(struct raft_apply *req, int status, void *result)
-{
-	struct proposal *p = req->data;
-
-	if ((status == RAFT_IOERR || status == RAFT_NOSPACE) && !p->c->error[0])
-		snprintf(p->c->error, sizeof(p->c->error),
-			 "The cluster's log in %s can't be written: %s. Make room on that disk; it is tried again each few seconds.",
-			 p->c->dir, raft_strerror(status));
-	p->cb(errno_of(status), status == 0 ? result : NULL, p->arg);
-	free(p);
-}
-
-static bool has_room(const struct hcd_consensus *c)
-{
-	struct statvfs st;
-
-	return statvfs(c->dir, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize >= DISK_LEAST;
-}
-
-int hcd_consensus_propose(struct hcd_consensus *c, const void *data, size_t len,
-			  hcd_propose_cb cb, void *arg)
-{
-	struct raft_buffer buf = { .len = len };
-	struct proposal *p;
-	int r;
-
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER)
-		return -ESTALE;
-	if (!has_room(c))
-		return -ENOSPC;
-	p = calloc(1, sizeof(*p));
-	buf.base = raft_malloc(len);
-	if (!p || !buf.base) {
-		free(p);
-		raft_free(buf.base);
-		return -ENOMEM;
-	}
-	memcpy(buf.base, data, len);
-	p->c = c;
-	p->cb = cb;
-	p->arg = arg;
-	p->req.data = p;
-	r = raft_apply(&c->raft, &p->req, &buf, 1, on_applied);
-	if (r == 0)
-		return 0;
-	raft_free(buf.base);
-	free(p);
-	return errno_of(r);
-}
-
-struct change {
-	struct raft_change req;
-	struct raft_transfer transfer;
-	struct hcd_consensus *c;
-	hcd_change_cb cb;
-	void *arg;
-};
-
-static struct change *change_new(struct hcd_consensus *c, hcd_change_cb cb, void *arg)
-{
-	struct change *ch = calloc(1, sizeof(*ch));
-
-	if (!ch)
-		return NULL;
-	ch->c = c;
-	ch->cb = cb;
-	ch->arg = arg;
-	ch->req.data = ch->transfer.data = ch;
-	return ch;
-}
-
-static void on_change(struct raft_change *req, int status)
-{
-	struct change *ch = req->data;
-
-	ch->c->is_changing = false;
-	ch->cb(errno_of(status), ch->arg);
-	free(ch);
-}
-
-/* @r: what the engine said to the request. */
-static int change_begun(struct hcd_consensus *c, struct change *ch, int r)
-{
-	if (r == 0) {
-		c->is_changing = true;
-		return 0;
-	}
-	free(ch);
-	return errno_of(r);
-}
-
-int hcd_consensus_add(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
-{
-	char address[HCD_RAFT_ADDRESS_LEN];
-	struct change *ch;
-
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
-	hcd_raft_address(id, address);
-	return change_begun(c, ch, raft_add(&c->raft, &ch->req, id, address, on_change));
-}
-
-int hcd_consensus_assign(struct hcd_consensus *c, uint32_t id, enum hcd_server_role role,
-			 hcd_change_cb cb, void *arg)
-{
-	static const int roles[] = {
-		[HCD_SERVER_STANDBY] = RAFT_STANDBY, [HCD_SERVER_VOTER] = RAFT_VOTER,
-		[HCD_SERVER_SPARE] = RAFT_SPARE,
-	};
-	struct change *ch;
-
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
-	return change_begun(c, ch, raft_assign(&c->raft, &ch->req, id, roles[role], on_change));
-}
-
-int hcd_consensus_remove(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
-{
-	struct change *ch;
-
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
-	return change_begun(c, ch, raft_remove(&c->raft, &ch->req, id, on_change));
-}
-
-static void on_transfer(struct raft_transfer *req)
-{
-	struct change *ch = req->data;
-	struct hcd_consensus *c = ch->c;
-
-	ch->cb(c->raft.state == RAFT_LEADER ? -ETIMEDOUT : 0, ch->arg);
-	free(ch);
-}
-
-int hcd_consensus_transfer(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
-{
-	struct change *ch;
-	int r;
-
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER)
-		return -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
-	/* The other one may be elected at any moment from now on, and some time after it failed. */
-	c->quiet_until_ms = clock_ms() + (uint64_t)c->election_ms * TRANSFER_QUIET;
-	r = raft_transfer(&c->raft, &ch->transfer, id, on_transfer);
-	if (r == 0)
-		return 0;
-	c->quiet_until_ms = 0;
-	free(ch);
-	return errno_of(r);
-}
-
 /* ---- life ---------------------------------------------------------------------------- */
 
 /* The log as it is can't be used: stay, say so, touch nothing. */
@@ -653,7 +410,7 @@ static void broken(struct hcd_consensus *c, int r, const char *message)
 		snprintf(c->error, sizeof(c->error), "There is no room for the cluster's log in %s: make room on that disk; it is tried again each few seconds.",
 			 c->dir);
 	else
-		snprintf(c->error, sizeof(c->error), "The cluster's log in %s is damaged or can't be read (%.200s). Nothing was changed. When other nodes live, 'hyperchain cluster recover --discard-log' lets this one copy from them; else restore a backup with 'hyperchain cluster restore'.",
+		snprintf(c->error, sizeof(c->error), "The cluster's log in %s is damaged or can't be read (%.200s). Nothing of it was thrown away. When other nodes live, 'hyperchain cluster recover --discard-log' lets this one copy from them; else restore a backup with 'hyperchain cluster restore'.",
 			 c->dir, why);
 }
 
@@ -741,7 +498,7 @@ int hcd_consensus_start(uv_loop_t *loop, const struct hcd_consensus_options *opt
 	c->ctx = ctx;
 	c->id = options->id;
 	c->election_ms = options->election_ms;
-	c->started_ms = clock_ms();
+	c->started_ms = hcd_engine_ms();
 	snprintf(c->dir, sizeof(c->dir), "%s", options->dir);
 	uv_timer_init(loop, &c->flush);
 	uv_timer_init(loop, &c->poll);

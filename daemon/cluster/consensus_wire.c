@@ -174,7 +174,7 @@ static bool entries_are_good(const Hcp__Raft *in)
 		const Hcp__RaftEntry *e = in->entries[i];
 
 		if (e->term < term || e->term > in->term || !e->term || e->type < RAFT_COMMAND ||
-		    e->type > RAFT_CHANGE || !e->data.len)
+		    e->type > RAFT_CHANGE || !e->data.len || e->data.len % 8)
 			return false;
 		term = e->term;
 	}

@@ -36,6 +36,15 @@ enum hcd_frame_type {
 	HCD_FRAME_ENV,		/* the sender uses an environment, with these donors */
 	HCD_FRAME_ENV_LIST,	/* ids of all that the sender uses; others ended */
 	HCD_FRAME_BYE,		/* a clean stop, no failure */
+	/* Of cluster.proto, between members. */
+	HCD_FRAME_RAFT,		/* RaftPart */
+	HCD_FRAME_BEAT,
+	HCD_FRAME_BEAT_ACK,
+	HCD_FRAME_ASK,
+	HCD_FRAME_ANSWER,
+	HCD_FRAME_REMOVED,
+	HCD_FRAME_JOIN,		/* a joiner's only one */
+	HCD_FRAME_JOINED,
 };
 
 struct hcd_frame {

@@ -33,7 +33,7 @@
 
 #define HCD_FSM_VERSION		1
 #define HCD_CLUSTER_ID_LEN	8
-#define HCD_TOKEN_ID_LEN	8
+#define HCD_TOKEN_ID_LEN	16
 #define HCD_NODE_KEY_LEN	32
 #define HCD_MEMBERS_MAX		(HC_PEERS_MAX + 1)
 #define HCD_TOKENS_MAX		256

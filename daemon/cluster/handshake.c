@@ -53,6 +53,32 @@ static int on_refused(struct hcd_hs *hs, const struct hcd_frame *frame)
 	return -EACCES;
 }
 
+/* Which key is to be proved? Return: false when there is none, refused then. */
+static bool find_psk(struct hcd_hs *hs, struct hcd_out *out)
+{
+	const struct hcd_transcript *t = &hs->t;
+	const struct hcd_psk *psk;
+
+	if (!hs->find_psk)
+		return true;
+	psk = hs->find_psk(t, t->purpose == HCD_PURPOSE_JOIN ? hs->token : NULL, hs->admit_arg);
+	if (psk) {
+		hs->found.len = psk->len;
+		memcpy(hs->found.bytes, psk->bytes, psk->len);
+		hs->psk = &hs->found;
+		return true;
+	}
+	if (t->purpose == HCD_PURPOSE_JOIN)
+		snprintf(hs->reason, sizeof(hs->reason),
+			 "the token is not valid there, or has expired: make a new one with 'hyperchain node token'");
+	else
+		snprintf(hs->reason, sizeof(hs->reason),
+			 "node %u is no peer of node %u, and no member of its cluster", t->from,
+			 hs->own);
+	refuse(hs, out, HCD_REFUSE_UNKNOWN, hs->reason);
+	return false;
+}
+
 static int on_hello(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd_out *out)
 {
 	Hcp__Hello *msg = hcp__hello__unpack(NULL, frame->len, frame->payload);
@@ -61,7 +87,8 @@ static int on_hello(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 	uint8_t mac[HCD_MAC_LEN];
 
 	if (!msg || msg->nonce.len != HCD_NONCE_LEN || msg->purpose > HCD_PURPOSE_MAX ||
-	    msg->version_min > msg->version_max) {
+	    msg->version_min > msg->version_max ||
+	    msg->token.len != (msg->purpose == HCD_PURPOSE_JOIN ? HCD_TOKEN_HASH_LEN : 0)) {
 		if (msg)
 			hcp__hello__free_unpacked(msg, NULL);
 		return refuse(hs, out, HCD_REFUSE_PROTOCOL, "its hello is malformed");
@@ -73,6 +100,8 @@ static int on_hello(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 	t->purpose = msg->purpose;
 	t->conn = msg->conn;
 	memcpy(t->nonce_dialer, msg->nonce.data, HCD_NONCE_LEN);
+	if (msg->token.len)
+		memcpy(hs->token, msg->token.data, sizeof(hs->token));
 	hcp__hello__free_unpacked(msg, NULL);
 
 	if (t->version_max < HCD_PROTO_VERSION_MIN || t->version_min > HCD_PROTO_VERSION_MAX) {
@@ -84,6 +113,8 @@ static int on_hello(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 	}
 	t->version = t->version_max < HCD_PROTO_VERSION_MAX ? t->version_max :
 							      HCD_PROTO_VERSION_MAX;
+	if (!find_psk(hs, out))
+		return -EACCES;
 	if (hcd_auth_proof(hs->psk, HCD_ACCEPTOR, t, mac) < 0)
 		return refuse(hs, out, HCD_REFUSE_PROTOCOL, "HMAC-SHA256 can't be computed here");
 	answer.version = t->version;
@@ -149,6 +180,8 @@ static int on_proof(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 			      "the two nodes have different keys: copy one psk_file to both");
 
 	/* From here on the dialer is one of us and may be told what is wrong. */
+	if (hs->t.purpose == HCD_PURPOSE_JOIN)
+		goto admit;
 	if (hs->t.to != hs->own) {
 		snprintf(hs->reason, sizeof(hs->reason),
 			 "this address belongs to node %u, not to node %u: check the peer's address",
@@ -161,6 +194,7 @@ static int on_proof(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 			 hs->own);
 		return refuse(hs, out, HCD_REFUSE_IDENTITY, hs->reason);
 	}
+admit:
 	code = hs->admit ? hs->admit(&hs->t, hs->reason, hs->admit_arg) : HCD_REFUSE_NONE;
 	if (code != HCD_REFUSE_NONE)
 		return refuse(hs, out, code, hs->reason);
@@ -170,8 +204,8 @@ static int on_proof(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 }
 
 void hcd_hs_dial(struct hcd_hs *hs, uint32_t own, uint32_t to, enum hcd_purpose purpose,
-		 uint32_t conn, const struct hcd_psk *psk, const uint8_t nonce[HCD_NONCE_LEN],
-		 struct hcd_out *ret_out)
+		 uint32_t conn, const struct hcd_psk *psk, const uint8_t *token,
+		 const uint8_t nonce[HCD_NONCE_LEN], struct hcd_out *ret_out)
 {
 	Hcp__Hello msg = HCP__HELLO__INIT;
 
@@ -198,6 +232,8 @@ void hcd_hs_dial(struct hcd_hs *hs, uint32_t own, uint32_t to, enum hcd_purpose 
 	msg.conn = conn;
 	msg.nonce.data = hs->t.nonce_dialer;
 	msg.nonce.len = HCD_NONCE_LEN;
+	msg.token.data = (uint8_t *)token;
+	msg.token.len = token ? HCD_TOKEN_HASH_LEN : 0;
 	put(ret_out, HCD_FRAME_HELLO, &msg.base);
 }
 

@@ -28,6 +28,8 @@ enum hcd_refusal {
 	HCD_REFUSE_BUSY,	/* too much at once, try later */
 };
 
+#define HCD_TOKEN_HASH_LEN	16
+
 /* One whole frame, header included, ready to be sent. */
 struct hcd_out {
 	size_t len;
@@ -59,16 +61,25 @@ struct hcd_hs {
 	enum hcd_refusal (*admit)(const struct hcd_transcript *t, char reason[HCD_REASON_LEN],
 				  void *arg);
 	void *admit_arg;
+	/*
+	 * Acceptor: whose key is to be proved? Asked at HELLO, what it says is not
+	 * proved yet. NULL = there is none for it. Copied. Not set: @psk, always.
+	 */
+	const struct hcd_psk *(*find_psk)(const struct hcd_transcript *t, const uint8_t *token,
+					  void *arg);	/* arg: admit_arg */
+	struct hcd_psk found;
+	uint8_t token[HCD_TOKEN_HASH_LEN];	/* of a HELLO to join */
 };
 
 /**
  * hcd_hs_dial - begin as the dialer
+ * @token: to join: names the token to the other end; else NULL
  * @nonce: fresh random bytes
  * @ret_out: HELLO, to be sent
  */
 void hcd_hs_dial(struct hcd_hs *hs, uint32_t own, uint32_t to, enum hcd_purpose purpose,
-		 uint32_t conn, const struct hcd_psk *psk, const uint8_t nonce[HCD_NONCE_LEN],
-		 struct hcd_out *ret_out);
+		 uint32_t conn, const struct hcd_psk *psk, const uint8_t *token,
+		 const uint8_t nonce[HCD_NONCE_LEN], struct hcd_out *ret_out);
 
 /* Begin as the acceptor; nothing is sent before HELLO came. */
 void hcd_hs_accept(struct hcd_hs *hs, uint32_t own, const struct hcd_psk *psk,

@@ -34,12 +34,28 @@ static void forget(struct hcd_pending *p)
 	free(p);
 }
 
+/* Which key is the other end to prove? A member has the pair's, a joiner its token's. */
+static const struct hcd_psk *find_psk(const struct hcd_transcript *t, const uint8_t *token,
+				      void *arg)
+{
+	struct hcd_cluster *cluster = arg;
+	struct hcd_peer *peer = hcd_cluster_peer(cluster, t->from);
+
+	if (token)
+		return cluster->has_members ? cluster->ops->token(token, cluster->ctx) : NULL;
+	if (peer && peer->psk)
+		return peer->psk;
+	return cluster->has_psk ? &cluster->psk : NULL;
+}
+
 static enum hcd_refusal admit(const struct hcd_transcript *t, char reason[HCD_REASON_LEN],
 			      void *arg)
 {
 	struct hcd_cluster *cluster = arg;
 	struct hcd_peer *peer = hcd_cluster_peer(cluster, t->from);
 
+	if (t->purpose == HCD_PURPOSE_JOIN)
+		return HCD_REFUSE_NONE;
 	if (!peer) {
 		snprintf(reason, HCD_REASON_LEN,
 			 "node %u is no peer of node %u: add it there to the configuration, or with 'hyperchain peer add'",
@@ -77,7 +93,9 @@ static void pending_ready(struct hcd_chan *chan, void *ctx)
 	struct hcd_peer *peer = hcd_cluster_peer(p->cluster, t->from);
 	uint32_t conn = t->conn;
 
-	if (!peer) {		/* deleted since it was admitted */
+	if (t->purpose == HCD_PURPOSE_JOIN) {
+		p->cluster->ops->joiner(chan, hcd_chan_token(chan), p->cluster->ctx);
+	} else if (!peer) {	/* deleted since it was admitted */
 		hcd_chan_close(chan);
 	} else if (t->purpose == HCD_PURPOSE_PAGE) {
 		hcd_page_add(peer, hcd_chan_take(chan), conn, 0);
@@ -167,7 +185,7 @@ static void take_in(struct hcd_cluster *cluster, int fd)
 		return;
 	}
 	p->cluster = cluster;
-	r = hcd_chan_accept(cluster->loop, fd, cluster->config->node.id, &cluster->psk, admit,
+	r = hcd_chan_accept(cluster->loop, fd, cluster->config->node.id, find_psk, admit,
 			    cluster, &pending_ops, p, &p->chan);
 	if (r < 0) {
 		free(p);

@@ -134,7 +134,7 @@ void hcd_page_dial(struct hcd_peer *peer)
 		.address = peer->config.address,
 		.port = peer->config.port,
 		.own_address = cluster->config->node.address,
-		.psk = &cluster->psk,
+		.psk = hcd_peer_psk(peer),
 	};
 	int r;
 

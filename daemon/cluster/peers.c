@@ -192,7 +192,7 @@ static void control_dial(struct hcd_peer *peer)
 		.address = peer->config.address,
 		.port = peer->config.port,
 		.own_address = cluster->config->node.address,
-		.psk = &cluster->psk,
+		.psk = hcd_peer_psk(peer),
 	};
 	int r;
 
@@ -291,6 +291,41 @@ int hcd_cluster_peer_set(struct hcd_cluster *cluster, const struct hcd_peer_conf
 	return 0;
 }
 
+int hcd_cluster_member_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
+			   const struct hcd_psk *psk)
+{
+	struct hcd_peer *peer;
+	int r = hcd_cluster_peer_set(cluster, config, false);
+
+	if (r < 0)
+		return r;
+	peer = hcd_cluster_peer(cluster, config->id);
+	if (!peer->psk)
+		peer->psk = malloc(sizeof(*peer->psk));
+	if (!peer->psk)
+		return -ENOMEM;
+	peer->psk->len = psk->len;
+	memcpy(peer->psk->bytes, psk->bytes, psk->len);
+	peer->is_member = true;
+	peer->sm.is_dialer = cluster->config->node.id < config->id;
+	return 0;
+}
+
+void hcd_cluster_set_members(struct hcd_cluster *cluster, bool has_members)
+{
+	cluster->has_members = has_members;
+	if (!has_members && !cluster->has_psk)
+		hcd_listen_stop(cluster);
+}
+
+static void peer_free(struct hcd_peer *peer)
+{
+	if (peer->psk)
+		explicit_bzero(peer->psk, sizeof(*peer->psk));
+	free(peer->psk);
+	free(peer);
+}
+
 void hcd_cluster_peer_del(struct hcd_cluster *cluster, uint32_t id)
 {
 	size_t i = find(cluster, id);
@@ -303,7 +338,7 @@ void hcd_cluster_peer_del(struct hcd_cluster *cluster, uint32_t id)
 	cluster->nr_peers--;
 	memmove(cluster->peers + i, cluster->peers + i + 1,
 		(cluster->nr_peers - i) * sizeof(struct hcd_peer *));
-	free(peer);
+	peer_free(peer);
 }
 
 /* ---- the module --------------------------------------------------------------- */
@@ -346,7 +381,8 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t now = uv_now(cluster->loop);
 	Hcp__Status status = HCP__STATUS__INIT;
 
-	if (cluster->listen_fd < 0 && cluster->has_psk && cluster->config->node.address[0] &&
+	if (cluster->listen_fd < 0 && (cluster->has_psk || cluster->has_members) &&
+	    cluster->config->node.address[0] &&
 	    now >= cluster->listen_retry_ms) {
 		hcd_listen_start(cluster);
 		cluster->listen_retry_ms = now + LISTEN_RETRY_MS;
@@ -400,7 +436,8 @@ void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk)
 	for (size_t i = 0; i < cluster->nr_peers; i++) {
 		struct hcd_peer *peer = cluster->peers[i];
 
-		peer->sm.is_dialer = psk && cluster->config->node.id < peer->config.id;
+		peer->sm.is_dialer = (psk || peer->psk) &&
+				     cluster->config->node.id < peer->config.id;
 		peer->sm.conns_wanted = cluster->config->node.conns;
 	}
 }
@@ -426,7 +463,7 @@ void hcd_cluster_stop(struct hcd_cluster *cluster)
 			hcd_chan_send(peer->control, HCD_FRAME_BYE, &bye.base);
 		hang_up(peer);
 		hcd_page_cancel(peer);
-		free(peer);
+		peer_free(peer);
 	}
 	free(cluster->peers);
 	cluster->peers = NULL;

@@ -421,7 +421,7 @@ static bool check_whole(struct parser *p)
 {
 	struct hcd_config *c = p->config;
 
-	if (c->node.id == 0)
+	if (c->node.id == 0 && c->nr_peers)
 		return fail(p, "[node] has no 'id': give each node a number of its own");
 	if (c->nr_peers && !c->node.address[0])
 		return fail(p, "[node] has no 'address', which its peers must be able to reach");

@@ -241,6 +241,10 @@ static void attach(struct hcd_module *m, const struct hcnl_node *node)
 	char reason[HCD_ERROR_LEN];
 	struct attach_job *a;
 
+	if (!m->id) {
+		set_reason(m, "This node has no id yet: 'hyperchain cluster init' or 'hyperchain node join' gives it one, or 'id' in [node] of the configuration.");
+		return;
+	}
 	if (node->id != 0 && node->id != m->id) {
 		snprintf(reason, sizeof(reason),
 			 "The loaded module is node %u, the configuration says node %u: unload it (rmmod hyperchain) or correct the id.",
@@ -370,6 +374,12 @@ struct hcd_module *hcd_module_start(uv_loop_t *loop, uint32_t id, const char *na
 	m->nr_open = 2;
 	uv_timer_start(&m->timer, on_timer, 0, POLL_MS);
 	return m;
+}
+
+void hcd_module_set_id(struct hcd_module *m, uint32_t id)
+{
+	m->id = id;
+	ask(m);
 }
 
 void hcd_module_stop(struct hcd_module *m)

@@ -52,6 +52,9 @@ struct hcd_module_ops {
 struct hcd_module *hcd_module_start(uv_loop_t *loop, uint32_t id, const char *name,
 				    const struct hcd_module_ops *ops, void *ctx);
 
+/* The node's id has become known: until then (0) no module is attached. */
+void hcd_module_set_id(struct hcd_module *module, uint32_t id);
+
 /* Unregister, and let go of it; it keeps its connections. */
 void hcd_module_stop(struct hcd_module *module);
 

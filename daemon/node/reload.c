@@ -3,6 +3,7 @@
 #include "daemon/node/reload.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +89,8 @@ static void drop_gone(struct hcd *d)
 		uint32_t id = d->cluster->peers[i]->config.id;
 		struct gone_job *g;
 
-		if (is_in(d->config.peers, d->config.nr_peers, id) ||
+		if (d->cluster->peers[i]->is_member ||
+		    is_in(d->config.peers, d->config.nr_peers, id) ||
 		    is_in(d->state.peers, d->state.nr_peers, id))
 			continue;
 		hcd_cluster_peer_del(d->cluster, id);
@@ -122,6 +124,12 @@ void hcd_reload(struct hcd *d)
 	int r;
 
 	r = hcd_config_load(d->config_path, &config, error);
+	/* What the cluster gave us and the file does not say. */
+	if (r == 0 && config.node.id == 0)
+		config.node.id = d->config.node.id;
+	if (r == 0 && !config.node.address[0])
+		snprintf(config.node.address, sizeof(config.node.address), "%s",
+			 d->config.node.address);
 	if (r == 0 && config.node.id != d->config.node.id) {
 		snprintf(error, sizeof(error), "A node's id can't change while the daemon runs.");
 		r = -EINVAL;

@@ -56,6 +56,17 @@ bool hcd_request_range(struct hcd_request *req, const char *what, json_int_t val
 void hcd_do_status(struct hcd_request *req);
 void hcd_do_node_list(struct hcd_request *req);
 void hcd_do_node_show(struct hcd_request *req);
+void hcd_do_cluster_init(struct hcd_request *req);
+void hcd_do_cluster_show(struct hcd_request *req);
+void hcd_do_cluster_backup(struct hcd_request *req);
+void hcd_do_cluster_restore(struct hcd_request *req);
+void hcd_do_cluster_recover(struct hcd_request *req);
+void hcd_do_node_token(struct hcd_request *req);
+void hcd_do_node_join(struct hcd_request *req);
+void hcd_do_node_remove(struct hcd_request *req);
+void hcd_do_config_show(struct hcd_request *req);
+void hcd_do_config_set(struct hcd_request *req);
+void hcd_do_decision_list(struct hcd_request *req);
 void hcd_do_peer_list(struct hcd_request *req);
 void hcd_do_peer_add(struct hcd_request *req);
 void hcd_do_peer_del(struct hcd_request *req);
@@ -65,5 +76,8 @@ void hcd_do_memory_swap(struct hcd_request *req);
 void hcd_do_track(struct hcd_request *req);
 void hcd_do_untrack(struct hcd_request *req);
 void hcd_do_env_list(struct hcd_request *req);
+
+/* What the cluster says of node @id, if it is a member: role, controller, drained, dead. */
+void hcd_cluster_describe(struct hcd *d, uint32_t id, json_t *obj);
 
 #endif /* HCD_REQUEST_H */

@@ -72,10 +72,11 @@ static json_t *node_self(struct hcd *d, bool is_long)
 	set_text(obj, "address", d->config.node.address);
 	hcd_agent_status(d, &st);
 	set_status(obj, &st, is_long);
+	hcd_cluster_describe(d, d->config.node.id, obj);
 	return obj;
 }
 
-static json_t *node_peer(const struct hcd_peer *peer, bool is_long)
+static json_t *node_peer(struct hcd *d, const struct hcd_peer *peer, bool is_long)
 {
 	json_t *obj = json_pack("{s:I, s:s, s:s, s:s, s:b, s:i}", "id",
 				(json_int_t)peer->config.id, "name",
@@ -88,6 +89,7 @@ static json_t *node_peer(const struct hcd_peer *peer, bool is_long)
 		set_status(obj, &peer->status, is_long);
 	set_time(obj, "heard", peer->status_s);
 	set_text(obj, "error", peer->error);
+	hcd_cluster_describe(d, peer->config.id, obj);
 	return obj;
 }
 
@@ -110,7 +112,7 @@ void hcd_do_node_list(struct hcd_request *req)
 			is_self_done = true;
 		}
 		if (peer && peer->config.id > after)
-			json_array_append_new(nodes, node_peer(peer, false));
+			json_array_append_new(nodes, node_peer(d, peer, false));
 		more = peer && json_array_size(nodes) >= ROWS_MAX;
 	}
 	hcd_request_ok(req, json_pack("{s:o, s:b}", "nodes", nodes, "more", (int)more));
@@ -131,7 +133,7 @@ void hcd_do_node_show(struct hcd_request *req)
 	}
 	peer = hcd_cluster_peer(d->cluster, (uint32_t)id);
 	if (peer)
-		hcd_request_ok(req, json_pack("{s:o}", "node", node_peer(peer, true)));
+		hcd_request_ok(req, json_pack("{s:o}", "node", node_peer(d, peer, true)));
 	else
 		hcd_request_fail(req, "Node %lld is not known here; 'hyperchain peer list' shows who is.",
 				 (long long)id);

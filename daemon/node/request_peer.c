@@ -96,6 +96,11 @@ void hcd_do_peer_add(struct hcd_request *req)
 		return;
 	}
 	peer = hcd_cluster_peer(d->cluster, config.id);
+	if (peer && peer->is_member) {
+		hcd_request_fail(req, "Node %u is a member of the cluster: it is a peer already.",
+				 config.id);
+		return;
+	}
 	if (peer && peer->is_configured) {
 		hcd_request_fail(req, "Node %u stands in %s: change it there and reload the daemon.",
 				 config.id, d->config_path);

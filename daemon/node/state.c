@@ -13,6 +13,7 @@
 
 #include "daemon/cluster/text.h"
 #include "daemon/node/cleanup.h"
+#include "daemon/node/file.h"
 
 #define STATE_FORMAT 1
 
@@ -320,50 +321,13 @@ static json_t *root_json(const struct hcd_state *state)
 	return root;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int replace_file(const char *dir, const char *text, size_t len)
-{
-	static const char tmp[] = HCD_STATE_FILE ".new";
-	_cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	if (dirfd < 0)
-		return -errno;
-	if (unlinkat(dirfd, tmp, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, text, len);
-	if (r < 0)
-		return r;
-	if (fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, HCD_STATE_FILE) < 0 || fsync(dirfd) < 0)
-		return -errno;
-	return 0;
-}
-
 int hcd_state_save(const char *dir, const struct hcd_state *state, char error[HCD_ERROR_LEN])
 {
 	json_auto_t *root = root_json(state);
 	_cleanup_free_ char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	int r;
 
-	r = text ? replace_file(dir, text, strlen(text)) : -ENOMEM;
+	r = text ? hcd_file_replace(dir, HCD_STATE_FILE, text, strlen(text)) : -ENOMEM;
 	if (r < 0)
 		snprintf(error, HCD_ERROR_LEN,
 			 "The state file in %s can't be written: %s. What was asked for would be forgotten at the next start.",

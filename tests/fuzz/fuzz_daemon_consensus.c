@@ -78,11 +78,11 @@ static size_t seed_command(unsigned int i, uint8_t *data, size_t max)
 	m.address = "10.0.0.1";
 	m.port = 1;
 	m.key = (ProtobufCBinaryData){ 32, bytes };
-	m.token = t.id = (ProtobufCBinaryData){ 8, bytes };
+	m.token = t.id = (ProtobufCBinaryData){ 16, bytes };
 	t.expires_s = 1;
 	s.key = s.value = "x";
 	st.version = 1;
-	st.cluster = t.id;
+	st.cluster = (ProtobufCBinaryData){ 8, bytes };
 	st.name = "c";
 	st.incarnation = 1 + i / 16;
 	st.next_node = 2;

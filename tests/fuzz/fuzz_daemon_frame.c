@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	hcd_auth_init();
 	hcd_hs_accept(&hs, 2, &psk, nonce);
 	feed(&hs, data, len);
-	hcd_hs_dial(&hs, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce, &out);
+	hcd_hs_dial(&hs, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce, &out);
 	feed(&hs, data, len);
 	return 0;
 }
@@ -59,7 +59,7 @@ size_t fuzz_seed(unsigned int i, uint8_t *data, size_t max)
 
 	hcd_auth_init();
 	key.bytes[0] ^= 1;
-	hcd_hs_dial(&dialer, 1, 2, i & 1, i & 7, &key, nonce, &out[0]);
+	hcd_hs_dial(&dialer, 1, 2, i & 1, i & 7, &key, NULL, nonce, &out[0]);
 	hcd_hs_accept(&acceptor, 2, &key, nonce);
 	for (int k = 0; k < 3; k++) {
 		hcd_frame_parse(out[k].bytes, out[k].len, HCD_FRAME_AUTH_MAX, &frame, &need);

@@ -16,7 +16,7 @@ test_daemon_frame_SRC	:= daemon/cluster/frame.c
 test_daemon_auth_SRC	:= daemon/cluster/handshake.c daemon/cluster/auth.c daemon/cluster/frame.c \
 			   daemon/cluster/text.c
 test_daemon_config_SRC	:= daemon/node/config.c daemon/cluster/text.c
-test_daemon_state_SRC	:= daemon/node/state.c daemon/node/config.c daemon/cluster/text.c
+test_daemon_state_SRC	:= daemon/node/state.c daemon/node/file.c daemon/node/config.c daemon/cluster/text.c
 test_daemon_peer_SRC	:= daemon/policy/peer.c daemon/policy/env.c
 test_daemon_fsm_SRC	:= $(DAEMON_FSM)
 test_daemon_consensus_SRC := $(DAEMON_FSM)

@@ -50,7 +50,7 @@ START_TEST(both_prove_it)
 	struct hcd_out hello, challenge, proof, welcome, none;
 	uint8_t tx1[32], rx1[32], tx2[32], rx2[32];
 
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_PAGE, 3, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_PAGE, 3, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 	ck_assert_int_eq(feed(&dialer, &challenge, &proof), 0);
@@ -73,7 +73,7 @@ START_TEST(wrong_key)
 	struct hcd_hs dialer, acceptor;
 	struct hcd_out hello, challenge, refused, none;
 
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &other_psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &other_psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 	ck_assert_int_eq(feed(&dialer, &challenge, &refused), -EACCES);
@@ -93,7 +93,7 @@ START_TEST(forged_proof)
 	struct hcd_out hello, challenge, proof, refused;
 
 	for (size_t i = 0; i < HCD_MAC_LEN * 8; i++) {
-		hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+		hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 		hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 		ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 		ck_assert_int_eq(feed(&dialer, &challenge, &proof), 0);
@@ -113,7 +113,7 @@ START_TEST(replay)
 	struct hcd_out hello, challenge, proof, welcome, again;
 	uint8_t fresh[HCD_NONCE_LEN];
 
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 	ck_assert_int_eq(feed(&dialer, &challenge, &proof), 0);
@@ -130,7 +130,7 @@ START_TEST(replay)
 	/* The acceptor's side, replayed to a new connection of the dialer. */
 	memcpy(fresh, nonce_a, sizeof(fresh));
 	fresh[31] ^= 0x80;
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, fresh, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, fresh, &hello);
 	ck_assert_int_eq(feed(&dialer, &challenge, &again), -EACCES);
 	ck_assert_int_eq(dialer.code, HCD_REFUSE_KEY);
 }
@@ -143,12 +143,12 @@ START_TEST(reflected)
 	struct hcd_out hello, out, challenge;
 
 	/* The very frame */
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	ck_assert_int_eq(feed(&dialer, &hello, &out), -EACCES);
 	ck_assert_int_eq(dialer.code, HCD_REFUSE_PROTOCOL);
 
 	/* The dialer's node as an oracle: its own acceptor answers its own hello. */
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&mirror, 1, &psk, nonce_b);
 	ck_assert_int_eq(feed(&mirror, &hello, &challenge), 0);
 	/* It gets a proof out, but as it proves "to 2", node 1 refuses it for itself. */
@@ -168,7 +168,7 @@ START_TEST(roles_are_apart)
 	Hcp__Challenge *c;
 	struct hcd_frame frame;
 
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 	frame = parsed(&challenge);
@@ -191,12 +191,13 @@ START_TEST(changed_on_its_way)
 	struct hcd_out hello, changed, challenge, out;
 	int proofs = 0;
 
-	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 1, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 1, &psk, NULL, nonce_a, &hello);
 	for (size_t i = HCD_FRAME_HDR; i < hello.len; i++) {
 		for (int bit = 0; bit < 8; bit++) {
 			changed = hello;
 			changed.bytes[i] ^= (uint8_t)(1u << bit);
-			hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 1, &psk, nonce_a, &out);
+			hcd_hs_dial(&dialer, 1, 2, HCD_PURPOSE_CONTROL, 1, &psk, NULL, nonce_a,
+				    &out);
 			hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 			if (feed(&acceptor, &changed, &challenge) < 0)
 				continue;
@@ -213,7 +214,7 @@ START_TEST(not_for_us)
 	struct hcd_hs dialer, acceptor;
 	struct hcd_out hello, challenge, proof, refused, none;
 
-	hcd_hs_dial(&dialer, 1, 3, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 1, 3, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);
 	ck_assert_int_eq(feed(&dialer, &challenge, &proof), 0);
@@ -240,7 +241,7 @@ START_TEST(admission_after_proof)
 	struct hcd_hs dialer, acceptor;
 	struct hcd_out hello, challenge, proof, refused;
 
-	hcd_hs_dial(&dialer, 9, 2, HCD_PURPOSE_CONTROL, 0, &psk, nonce_a, &hello);
+	hcd_hs_dial(&dialer, 9, 2, HCD_PURPOSE_CONTROL, 0, &psk, NULL, nonce_a, &hello);
 	hcd_hs_accept(&acceptor, 2, &psk, nonce_b);
 	acceptor.admit = admit_nobody;
 	ck_assert_int_eq(feed(&acceptor, &hello, &challenge), 0);

@@ -69,7 +69,7 @@ END_TEST
 static const struct {
 	const char *text, *wanted;
 } wrong[] = {
-	{ "", "no 'id'" },
+	{ "[node]\naddress = 10.0.0.1\n[peer.2]\naddress = 10.0.0.2\n", "no 'id'" },
 	{ "id = 1\n", "conf:1: 'id' stands before the first section" },
 	{ "[node]\nid = 0\n", "conf:2: a node's id is a number from 1" },
 	{ "[node]\nid = 2147483648\n", "conf:2: a node's id" },

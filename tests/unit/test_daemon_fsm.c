@@ -72,7 +72,7 @@ static int token_add(const char *id, uint64_t expires_s)
 	Hcp__Command c = HCP__COMMAND__INIT;
 	Hcp__Token t = HCP__TOKEN__INIT;
 
-	t.id = BYTES(id, 8);
+	t.id = BYTES(id, 16);
 	t.expires_s = expires_s;
 	c.token_add = &t;
 	return run(&c, HCP__COMMAND__WHAT_TOKEN_ADD);
@@ -90,7 +90,7 @@ static int join(uint32_t id, uint32_t key, const char *name, const char *token)
 	m.address = address;
 	m.port = 7701;
 	m.key = BYTES(key_of(key), 32);
-	m.token = BYTES(token, 8);
+	m.token = BYTES(token, 16);
 	c.join = &m;
 	return run(&c, HCP__COMMAND__WHAT_JOIN);
 }
@@ -166,48 +166,48 @@ static void teardown(void)
 
 START_TEST(test_R1_join_with_a_token)
 {
-	ck_assert_int_eq(token_add("token--1", 1100), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--x"), -EACCES);
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 1100), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--x"), -EACCES);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), 0);
 	ck_assert_uint_eq(res.number, 2);
 	ck_assert_ptr_nonnull(hcd_fsm_member(fsm, 2));
 	/* The answer got lost: the same node is told again, another one is refused. */
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), 0);
 	ck_assert_uint_eq(res.number, 2);
 	ck_assert_uint_eq(fsm->nr_members, 2);
-	ck_assert_int_eq(join(0, 3, "n3", "token--1"), -EACCES);
+	ck_assert_int_eq(join(0, 3, "n3", "token-of-test--1"), -EACCES);
 	ck_assert_ptr_nonnull(strstr(res.text, "used already"));
 }
 END_TEST
 
 START_TEST(test_R1_token_expires_to_the_second)
 {
-	ck_assert_int_eq(token_add("token--1", 1000), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), -EACCES);
-	ck_assert_int_eq(token_add("token--2", 1001), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 1000), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), -EACCES);
+	ck_assert_int_eq(token_add("token-of-test--2", 1001), 0);
 	now_ms = 1000999;
-	ck_assert_int_eq(join(0, 2, "n2", "token--2"), 0);
-	ck_assert_int_eq(token_add("token--3", 1002), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--2"), 0);
+	ck_assert_int_eq(token_add("token-of-test--3", 1002), 0);
 	now_ms = 1002000;
-	ck_assert_int_eq(join(0, 3, "n3", "token--3"), -EACCES);
-	ck_assert_int_eq(token_add("token--3", 2000), 0);
-	ck_assert_int_eq(token_add("token--3", 2000), -EINVAL);
+	ck_assert_int_eq(join(0, 3, "n3", "token-of-test--3"), -EACCES);
+	ck_assert_int_eq(token_add("token-of-test--3", 2000), 0);
+	ck_assert_int_eq(token_add("token-of-test--3", 2000), -EINVAL);
 }
 END_TEST
 
 START_TEST(test_R1_removed_never_returns)
 {
-	ck_assert_int_eq(token_add("token--1", 2000), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), 0);
-	ck_assert_int_eq(token_add("token--2", 2000), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 2000), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), 0);
+	ck_assert_int_eq(token_add("token-of-test--2", 2000), 0);
 	ck_assert_int_eq(removal(2), 0);
 	ck_assert_int_eq(removal(2), -ENOENT);
 	/* Tokens that it knew of are gone with it. */
-	ck_assert_int_eq(join(0, 2, "n2", "token--2"), -EACCES);
-	ck_assert_int_eq(token_add("token--3", 2000), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--3"), -EPERM);
-	ck_assert_int_eq(join(2, 3, "n3", "token--3"), -EEXIST);	/* nor does its id */
-	ck_assert_int_eq(join(0, 3, "n3", "token--3"), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--2"), -EACCES);
+	ck_assert_int_eq(token_add("token-of-test--3", 2000), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--3"), -EPERM);
+	ck_assert_int_eq(join(2, 3, "n3", "token-of-test--3"), -EEXIST);	/* nor does its id */
+	ck_assert_int_eq(join(0, 3, "n3", "token-of-test--3"), 0);
 	ck_assert_uint_eq(res.number, 3);
 	ck_assert_int_eq(removal(3), 0);
 	ck_assert_int_eq(removal(1), -EBUSY);
@@ -216,23 +216,23 @@ END_TEST
 
 START_TEST(test_R1_names_ids_and_addresses_are_unique)
 {
-	ck_assert_int_eq(token_add("token--1", 2000), 0);
-	ck_assert_int_eq(join(0, 2, "n1", "token--1"), -EEXIST);
-	ck_assert_int_eq(join(1, 2, "n2", "token--1"), -EEXIST);
-	ck_assert_int_eq(join(0, 2, "../n2", "token--1"), -EINVAL);
-	ck_assert_int_eq(join(7, 2, "n7", "token--1"), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 2000), 0);
+	ck_assert_int_eq(join(0, 2, "n1", "token-of-test--1"), -EEXIST);
+	ck_assert_int_eq(join(1, 2, "n2", "token-of-test--1"), -EEXIST);
+	ck_assert_int_eq(join(0, 2, "../n2", "token-of-test--1"), -EINVAL);
+	ck_assert_int_eq(join(7, 2, "n7", "token-of-test--1"), 0);
 	ck_assert_uint_eq(res.number, 7);
-	ck_assert_int_eq(token_add("token--2", 2000), 0);
-	ck_assert_int_eq(join(3, 3, "n3", "token--2"), -EEXIST);	/* below 7: may have been */
-	ck_assert_int_eq(join(0, 3, "n3", "token--2"), 0);
+	ck_assert_int_eq(token_add("token-of-test--2", 2000), 0);
+	ck_assert_int_eq(join(3, 3, "n3", "token-of-test--2"), -EEXIST);	/* below 7: may have been */
+	ck_assert_int_eq(join(0, 3, "n3", "token-of-test--2"), 0);
 	ck_assert_uint_eq(res.number, 8);
 }
 END_TEST
 
 START_TEST(test_R8_dead_and_back)
 {
-	ck_assert_int_eq(token_add("token--1", 2000), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 2000), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), 0);
 	ck_assert_int_eq(dead(2, 10), 0);
 	ck_assert(hcd_fsm_member(fsm, 2)->is_dead);
 	ck_assert_uint_eq(hcd_fsm_member(fsm, 2)->epoch, 10);
@@ -285,10 +285,10 @@ START_TEST(test_R22_snapshot_is_the_state)
 	uint8_t *data, *again;
 	size_t len, again_len;
 
-	ck_assert_int_eq(token_add("token--1", 2000), 0);
-	ck_assert_int_eq(join(0, 2, "n2", "token--1"), 0);
-	ck_assert_int_eq(token_add("token--2", 3000), 0);
-	ck_assert_int_eq(join(0, 3, "n3", "token--2"), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 2000), 0);
+	ck_assert_int_eq(join(0, 2, "n2", "token-of-test--1"), 0);
+	ck_assert_int_eq(token_add("token-of-test--2", 3000), 0);
+	ck_assert_int_eq(join(0, 3, "n3", "token-of-test--2"), 0);
 	ck_assert_int_eq(removal(3), 0);
 	ck_assert_int_eq(set("failure_timeout", "3"), 0);
 	ck_assert_int_eq(dead(2, 12), 0);
@@ -318,7 +318,7 @@ END_TEST
 START_TEST(test_R22_begin_anew_needs_a_later_incarnation)
 {
 	ck_assert_int_eq(begin(1), -EEXIST);
-	ck_assert_int_eq(token_add("token--1", 2000), 0);
+	ck_assert_int_eq(token_add("token-of-test--1", 2000), 0);
 	ck_assert_int_eq(begin(2), 0);
 	ck_assert_uint_eq(fsm->nr_tokens, 0);
 	ck_assert_uint_eq(fsm->incarnation, 2);

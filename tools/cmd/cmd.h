@@ -3,6 +3,8 @@
 #ifndef HC_CMD_H
 #define HC_CMD_H
 
+int cmd_cluster(int argc, char **argv);
+int cmd_config(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_peer(int argc, char **argv);
 int cmd_memory(int argc, char **argv);
@@ -15,6 +17,11 @@ int cmd_events(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+
+/* Verbs of "node" with a file of their own. */
+int cmd_node_token(int argc, char **argv);
+int cmd_node_join(int argc, char **argv);
+int cmd_node_remove(int argc, char **argv);
 
 /* Verbs of "memory" with files of their own. */
 int cmd_memory_show(int argc, char **argv);

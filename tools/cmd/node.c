@@ -72,7 +72,7 @@ static int state_color(const char *state)
 {
 	if (!strcmp(state, "live") || !strcmp(state, "self"))
 		return TABLE_GREEN;
-	return !strcmp(state, "lost") || !strcmp(state, "dropping") ? TABLE_RED : TABLE_YELLOW;
+	return !strcmp(state, "lost") || !strcmp(state, "dead") || !strcmp(state, "dropping") ? TABLE_RED : TABLE_YELLOW;
 }
 
 static void size_cell(struct table *t, json_t *node, const char *key)
@@ -91,7 +91,7 @@ static void nodes_print(json_t *nodes)
 	json_t *node;
 	size_t i;
 
-	table_head(&t, "ID>", "NAME", "ADDRESS", "STATE", "MEMORY>", "AVAILABLE>", "LENDS>", "LENT>",
+	table_head(&t, "ID>", "NAME", "ADDRESS", "STATE", "ROLE", "MEMORY>", "AVAILABLE>", "LENDS>", "LENT>",
 		   "MODULE", "DAEMON", NULL);
 	json_array_foreach(nodes, i, node) {
 		bool is_self = json_is_true(json_object_get(node, "self"));
@@ -101,7 +101,9 @@ static void nodes_print(json_t *nodes)
 			   (unsigned long long)number_of(node, "id"));
 		table_cell(&t, is_self ? TABLE_BOLD : 0, "%s", text_of(node, "name"));
 		table_cell(&t, 0, "%s", text_of(node, "address"));
-		table_cell(&t, state_color(state), "%s", is_self ? "this node" : state);
+		table_cell(&t, state_color(state), "%s", is_self && !strcmp(state, "live") ? "this node" : state);
+		table_cell(&t, 0, "%s", json_is_true(json_object_get(node, "controller")) ?
+			   "controller" : text_of(node, "role"));
 		size_cell(&t, node, "memory_total");
 		size_cell(&t, node, "memory_available");
 		size_cell(&t, node, "lends");
@@ -290,6 +292,9 @@ int cmd_node(int argc, char **argv)
 	static const struct cli_cmd verbs[] = {
 		{ "show", node_show, "this node, or another by its id" },
 		{ "list", node_list, "every node that is known" },
+		{ "token", cmd_node_token, "let one node join, once" },
+		{ "join", cmd_node_join, "make this node a member" },
+		{ "remove", cmd_node_remove, "take a node out of the cluster" },
 		{ NULL, NULL, NULL }
 	};
 

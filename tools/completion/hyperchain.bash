@@ -59,7 +59,7 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
 		return
 		;;
-	node | peer | memory | env | process)
+	cluster | config | node | peer | memory | env | process)
 		if [ ${#path[@]} = 1 ]; then
 			verbs=$(_hyperchain_words "${path[0]}" --help |
 				awk -v n="${path[0]}" '$1 == n { print $2 }')
@@ -85,6 +85,15 @@ _hyperchain() {
 		return
 	fi
 	case "${words[*]}" in
+	"config set")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values key config show)" -- "$cur")
+		;;
+	"node remove")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
+		;;
+	"cluster backup" | "cluster restore")
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
 	"peer del" | "node show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		;;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between consensus.c and consensus_change.c only: the engine's inside. */
+#ifndef HCD_CONSENSUS_ENGINE_H
+#define HCD_CONSENSUS_ENGINE_H
+
+#include <raft.h>
+#include <raft/uv.h>
+
+#include "daemon/cluster/consensus.h"
+#include "daemon/cluster/consensus_wire.h"
+#include "daemon/cluster/fsm.h"
+
+#define SEGMENT_SIZE		(1024 * 1024)
+#define ENTRY_HDR		8
+
+/* A message that was given away; its sender is told in the next turn of the loop, never within. */
+struct sent {
+	struct raft_io_send *req;
+	raft_io_send_cb cb;
+	int status;
+};
+
+struct ack {
+	uint32_t id;
+	uint64_t term, stamp_ms;
+};
+
+struct hcd_consensus {
+	uv_loop_t *loop;
+	const struct hcd_consensus_ops *ops;
+	void *ctx;
+	uint32_t id, election_ms;
+	char dir[HCD_PATH_LEN];
+	struct raft raft;
+	struct raft_io io;
+	struct raft_fsm fsm;
+	struct raft_uv_transport transport;
+	int (*io_start)(struct raft_io *io, unsigned int msecs, raft_io_tick_cb tick,
+			raft_io_recv_cb recv);
+	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);
+	raft_io_recv_cb recv;
+	bool has_raft;			/* raft_init() went well: raft_close() is due */
+	bool is_stopping;
+	char error[HCD_ERROR_LEN];
+	uint64_t started_ms;
+	struct hcd_result result;	/* of the entry applied last */
+	struct sent *sent;
+	size_t nr_sent, sent_size;
+	uv_timer_t flush, poll;
+	unsigned int nr_open;
+	uint64_t barrier_term;		/* a barrier of this term was given */
+	uint64_t ready_term;		/* and was reached */
+	uint64_t quiet_until_ms;	/* no lease: leadership is being handed over */
+	struct ack acks[HCD_RAFT_SERVERS_MAX];
+	size_t nr_acks;
+	struct ack heard;		/* the leader's last stamp, to be echoed */
+	bool is_changing;
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* A clock that never goes back, in ms. */
+static inline uint64_t hcd_engine_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+/* libraft's error as a negative errno. */
+int hcd_engine_errno(int r);
+
+#endif /* HCD_CONSENSUS_ENGINE_H */
