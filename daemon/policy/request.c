@@ -188,11 +188,12 @@ static int grow(struct pol_state *st, const char *name, struct pol_user *user, s
 	user->units = units;
 	d.nr_nodes = pol_own_ids(st, user);
 	d.nodes = st->ids;
-	if (is_first)
+	if (is_first && user->envs->leader)
 		pol_emit(st, &d, "%s; node %u, the least average load of them, leads", sum,
 			 user->envs->leader->id);
 	else
 		pol_emit(st, &d, "%s", sum);
+	pol_heal(st, user->envs, 15);
 	pol_join_allocated(st, user, ids, n);
 	return 0;
 }
@@ -316,6 +317,7 @@ int pol_pick(struct pol_state *st, const char *name, const uint32_t *ids, size_t
 	d.nr_nodes = pol_own_ids(st, user);
 	d.nodes = st->ids;
 	pol_emit(st, &d, "picked among the candidates, %zu new", n);
+	pol_heal(st, user->envs, 14);
 	pol_join_allocated(st, user, ids, n);
 	return 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows the decisions of a run, event by event, and checks what must hold whatever was decided.
 Every event of the state has a time of its own, so each decision belongs to one event."""
+import collections
 import math
 
 from simkit.simulator import check, told
@@ -16,11 +17,11 @@ class Cluster:
         for number, how in self.nodes.items():
             if how == "spare":
                 self.kind[number] = "spare"
-        self.held, self.lent, self.promise, self.leader = {}, {}, {}, {}
+        self.held, self.promise, self.leader = {}, {}, {}
+        self.lent = collections.defaultdict(set)    # the admin's environment may borrow, too
         for one in state["users"]:
             name = one["name"]
             self.held[name] = set(one["nodes"])
-            self.lent[name] = set()
             self.leader[name] = one.get("leader", min(one["nodes"]))
             if "units" in one:
                 self.promise[name] = math.ceil(one["units"] / self.base_units)
@@ -50,7 +51,7 @@ class Cluster:
     def allowed(self, name):
         if name == "admin":
             return set(self.nodes)
-        return self.held.get(name, set()) | self.lent.get(name, set())
+        return self.held.get(name, set()) | self.lent[name]
 
     def begin(self, event):
         self.event, self.moved = event, set()
@@ -116,7 +117,7 @@ class Cluster:
             check(self.alive(one["to"]), f"a dead leader: {told(one)}")
             check(one["to"] in self.held.get(name, set()) or name == "admin",
                   f"leader outside the nodes of {name}: {told(one)}")
-            check(one["to"] not in self.lent.get(name, set()), f"a lent node leads: {told(one)}")
+            check(one["to"] not in self.lent[name], f"a lent node leads: {told(one)}")
             self.leader[name] = one["to"]
         elif action in ("allocate", "resize"):
             self.hold(one)
@@ -152,7 +153,7 @@ class Cluster:
         check(len(set(numbers)) == len(numbers), f"a node twice: {told(one)}")
         check(set(numbers) <= set(self.nodes), f"unknown nodes: {told(one)}")
         if one["action"] == "candidates":
-            check(all(self.nodes[number] == "active" and self.is_for_users(number) for number in numbers),
+            check(all(self.alive(number) and self.is_for_users(number) for number in numbers),
                   f"not for users: {told(one)}")
         if one["action"] == "select":
             check(numbers and set(numbers) <= self.held[one["user"]], f"not allocated: {told(one)}")
@@ -164,8 +165,8 @@ class Cluster:
         check(all(self.alive(number) and self.is_for_users(number) for number in fresh), f"not for users: {told(one)}")
         if one["action"] == "resize":
             check(one["to"] == len(numbers), f"miscounted: {told(one)}")
-        self.held[name] = numbers
-        self.lent.setdefault(name, set())
+        # A spare that stands in for one of them is named by none of these decisions.
+        self.held[name] = numbers | {spare for failed, spare in self.stood_in.items() if spare and failed in numbers}
         do = self.event["do"]
         if do == "request" and self.event["user"] == name:
             self.promise[name] = math.ceil(self.event["units"] / self.base_units)
@@ -184,9 +185,10 @@ class Cluster:
         check(self.alive(spare) and self.kind.get(spare) == "spare", f"no spare: {told(one)}")
         check(not any(spare in lent for lent in self.lent.values()), f"the spare is lent: {told(one)}")
         self.kind[spare] = "taken"
-        for held in self.held.values():
-            if one["node"] in held:
-                held.add(spare)
+        # Its whole role: it may have been lent itself.
+        for nodes in (*self.held.values(), *self.lent.values()):
+            if one["node"] in nodes:
+                nodes.add(spare)
 
     def restore(self, one):
         check(self.alive(one["node"]), f"{told(one)}")
@@ -194,8 +196,8 @@ class Cluster:
         check(one["spare"] in (spare, 0), f"not the spare that took over ({spare}): {told(one)}")
         if one["spare"] and one["policy"] == "return":
             self.kind[spare] = "spare"
-            for held in self.held.values():
-                held.discard(spare)
+            for nodes in (*self.held.values(), *self.lent.values()):
+                nodes.discard(spare)
         elif one["spare"]:
             self.kind.pop(spare, None)
             self.kind[one["node"]] = "spare"

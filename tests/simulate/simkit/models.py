@@ -63,7 +63,8 @@ class Cluster:
 
 def balance(cluster, config, now, reading):
     """R10 (a) and (b). The readings: is the least service load that ends the excess counted before or
-    after the move; may the least loaded node be the source itself; are nodes put in order once or anew."""
+    after the move; may the least loaded node be the source itself; are nodes put in order once or anew.
+    A node that was not in excess when its turn came is looked at again: a move may have lowered the least."""
     after, others, anew = reading
     defaults = (("balance_gap", "0.3"), ("balance_high", "0.8"), ("move_cost", "0.05"), ("move_rest", "30"))
     gap, high, cost, rest = (exact(config.get(key, default)) for key, default in defaults)
@@ -104,18 +105,23 @@ def balance(cluster, config, now, reading):
         known = [one for one in cluster.active if cluster.load[one] is not None]
         return sorted(known, key=lambda one: (-cluster.load[one], one))
 
-    if anew:
-        done = set()
-        while True:
-            number = next((one for one in falling() if one not in done), None)
-            if number is None:
-                return
-            while is_full(number) and step(number):
-                pass
+    done = set()
+
+    def relieve(number):
+        while is_full(number):
             done.add(number)
-    for number in falling():
-        while is_full(number) and step(number):
-            pass
+            if not step(number):
+                return
+
+    while True:
+        seen = set()
+        order = [one for one in falling() if one not in done]
+        while order:
+            relieve(order[0])
+            seen.add(order[0])
+            order = [one for one in (falling() if anew else order) if one not in done | seen]
+        if not any(is_full(one) for one in falling() if one not in done):
+            return
 
 
 def leader(cluster, config, now, _):

@@ -9,6 +9,7 @@ from genl import HC, U32_MAX, U64_MAX, attr, nested, string, u8, u32, u64
 
 INT_BITS = {"u8": 8, "u32": 32, "u64": 64}
 CGROUP_NONE = 1 << 40       # an id that no cgroup has
+PID_NONE = 1 << 22          # one more than the greatest process id
 ENV, NODE_ID = 7, 1
 
 
@@ -78,12 +79,15 @@ _ENV_NAMED = tuple(Field(f.name, f.kind, f.good, f.low, f.high, f.needed or f.na
 _CGROUP = Field("HC_A_ENV_CGROUP", "u64", CGROUP_NONE, 1, U64_MAX, True)
 _PEER_ID = _id("HC_A_PEER_ID", 9)
 _POOL = HC["HC_POOL_SIZE_MAX"]
+_MOVE_ID = Field("HC_A_MOVE_ID", "u64", 1, needed=True)
+_MOVE_PID = _id("HC_A_MOVE_PID", PID_NONE, high=PID_NONE)
 
 COMMANDS = (
     Command("NODE_GET", "NODE", is_admin=False),
     Command("NODE_SET", "NODE", (_id("HC_A_NODE_ID", NODE_ID, False),
                                  Field("HC_A_NODE_NAME", "string", "n1", high=HC["HC_NAME_LEN"]),
-                                 Field("HC_A_NODE_EPOCH", "u64", 1, 1, U64_MAX))),
+                                 Field("HC_A_NODE_EPOCH", "u64", 1, 1, U64_MAX),
+                                 Field("HC_A_NODE_MOVES", "u8", 0, 0, 1))),
     Command("DAEMON_REGISTER", "NODE"),
     Command("PEER_ADD", "PEER", (_PEER_ID, Field("HC_A_PEER_FD", "u32", 4000, 0, 2**31 - 1, True),
                                  Field("HC_A_PEER_CONN", "u32", 0, 0, HC["HC_CONNS_MAX"] - 1, True),
@@ -116,6 +120,11 @@ COMMANDS = (
             is_admin=False),
     Command("ANSWER", "REQ", (Field("HC_A_REQ_COOKIE", "u64", 1, needed=True),
                               Field("HC_A_REQ_PAYLOAD", "binary", b"{}", 1, HC["HC_REQUEST_LEN"]))),
+    Command("MOVE_CHECK", "MOVE", (_MOVE_PID,)),
+    Command("MOVE_START", "MOVE", (_MOVE_PID, _id("HC_A_MOVE_PEER", 9), Field("HC_A_MOVE_WHOLE", "flag", True))),
+    Command("MOVE_GET", "MOVE", (_MOVE_ID,), is_dump=True),
+    Command("MOVE_RESOLVE", "MOVE", (_MOVE_ID, Field("HC_A_MOVE_RESOLVE", "u8", HC["HC_MOVE_RESUME"],
+                                                     HC["HC_MOVE_RESUME"], HC["HC_MOVE_DROP"], True))),
 )
 # What the table can't say: ANSWER takes this or a payload.
 ANSWER_ERROR = Field("HC_A_REQ_ERROR", "u32", 5, 1, 4095)

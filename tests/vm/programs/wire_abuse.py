@@ -21,6 +21,7 @@ from fabric import (ANSWER, EPOCH, HCW, INCARNATION, OUR_NODE, PAGE, SLAB_PAGES,
 from genl import HC, Events, Genl, string, u8, u32, u64
 
 MIB = 1 << 20
+UNKNOWN_FEATURE = HCW["HCW_FEAT_ALL"] + 1
 _peers = itertools.count(100)
 TIMEOUT_PARAMETER = "/sys/module/hyperchain/parameters/request_timeout_ms"
 GRACE_PARAMETER = "/sys/module/hyperchain/parameters/peer_grace_ms"
@@ -267,7 +268,7 @@ def bad_hellos(peer: int) -> list[tuple[str, bytes, str]]:
         ("to another", form(to=77), "believes"),
         ("to itself", form(to=peer), "believes"),
         ("another connection", other_conn, "different numbers"),
-        ("required feature", form(features=1, required=1), "feature"),
+        ("required feature", form(features=UNKNOWN_FEATURE, required=UNKNOWN_FEATURE), "feature"),
         ("required, not offered", form(features=0, required=2), "feature"),
         ("page size", form(page_shift=16), "size"),
         ("slab size", form(slab_pages=512), "size"),
@@ -398,8 +399,19 @@ def bad_messages() -> list[tuple[str, Msg | bytes, str]]:
         ("RELEASE of 2 with 1", request("RELEASE", nr=2, payload=ids(1)), "length"),
         ("RECALL of 513", request("RECALL", nr=big, payload=ids(*range(big))), "too many slabs"),
         ("RECALL of 1 with none", request("RECALL", nr=1), "length"),
+        ("MOVE of no number", request("MOVE", page=1, epoch=0), "without a number"),
+        ("MOVE of no step", request("MOVE", page=0), "unknown step"),
+        ("MOVE of a step too many", request("MOVE", page=HCW["HCW_MOVE_OP_MAX"] + 1), "unknown step"),
+        ("MOVE of too much", request("MOVE", page=1, nr=HCW["HCW_MOVE_DATA_MAX"] + 1), "too much"),
+        ("MOVE without its payload", request("MOVE", page=1, nr=8), "length"),
+        ("MOVE of 4 GB", request("MOVE", page=1, nr=8, payload=bytes(8), length=2**32 - 1), "length"),
+        ("MOVE_READ of no number", request("MOVE_READ", nr=1, epoch=0), "without a number"),
+        ("MOVE_READ of no part", request("MOVE_READ", page=HCW["HCW_PART_MAX"] + 1, nr=1), "unknown part"),
+        ("MOVE_READ of no page", request("MOVE_READ"), "empty or too long"),
+        ("MOVE_READ of 17 pages", request("MOVE_READ", nr=17), "empty or too long"),
+        ("MOVE_READ with a payload", request("MOVE_READ", nr=1, payload=page), "length"),
     ]
-    for number in (0, kind("TYPE_MAX") + 1, 0x20, 0x40, 255):
+    for number in (0, kind("TYPE_MAX") + 1, 0x20, kind("MOVE") - 1, kind("MOVE_TYPE_MAX") + 1, 255):
         out.append((f"type {number}", Msg(number, tag=1), "type"))
     for name in ("PING", "LEASE", "RELEASE", "READ", "WRITE", "RECALL"):
         more = {"nr": 1, "status": 1} if name in ("READ", "WRITE") else {}
