@@ -13,10 +13,27 @@ static bool has_id(const uint32_t *ids, size_t nr, uint32_t id)
 	return false;
 }
 
+/* Who stands in for a failed node that leaves the user leaves with it. */
+static void standins_leave(struct pol_state *st, struct pol_user *user)
+{
+	for (size_t i = 0; i < user->nr_seats; i++) {
+		struct pol_seat *seat = user->seats[i];
+		const struct pol_seat *failed =
+			seat->for_failed ? pol_seat(user, seat->for_failed) : NULL;
+
+		if (failed && failed->is_leaving && !seat->is_own)
+			seat->is_leaving = true;
+		if (seat->is_leaving && seat->env)
+			pol_env_touch(st, seat->env);
+	}
+}
+
 void pol_leave(struct pol_state *st, struct pol_user *user, unsigned int rule, bool is_for_good)
 {
 	size_t stuck = 0;
 
+	if (is_for_good)
+		standins_leave(st, user);
 	for (size_t i = 0; i < user->nr_seats; i++) {
 		struct pol_seat *seat = user->seats[i];
 
@@ -114,17 +131,7 @@ int pol_select(struct pol_state *st, struct pol_user *user, const uint32_t *ids,
 		if (seat->is_own && seat->env && !is_wanted && !seat->is_lent)
 			seat->is_leaving = true;
 	}
-	for (size_t i = 0; i < user->nr_seats; i++) {
-		struct pol_seat *seat = user->seats[i];
-		const struct pol_seat *failed =
-			seat->for_failed ? pol_seat(user, seat->for_failed) : NULL;
-
-		/* Who stands in for an unticked node leaves with it. */
-		if (failed && failed->is_leaving && !seat->is_own)
-			seat->is_leaving = true;
-		if (seat->is_leaving)
-			pol_env_touch(st, seat->env);
-	}
+	standins_leave(st, user);
 	leaders(st, user);
 	for (size_t i = 0; i < user->nr_seats; i++) {
 		if (!user->seats[i]->is_leaving)

@@ -214,6 +214,7 @@ static int shrink(struct pol_state *st, struct pol_user *user, size_t n, int64_t
 	d.nodes = st->ids;
 	pol_emit(st, &d, "%s", sum);
 	pol_leave(st, user, 15, true);
+	pol_heal(st, user->envs, 15);
 	return 0;
 }
 

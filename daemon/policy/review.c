@@ -2,10 +2,11 @@
 /* R16: a node more or a node fewer, by what was used. */
 #include "daemon/policy/state.h"
 
+/* By itself, or by the spare that has its role. */
 static bool leads(const struct pol_user *user, const struct pol_node *node)
 {
 	for (const struct pol_env *env = user->envs; env; env = env->next)
-		if (env->leader == node)
+		if (env->leader && (env->leader == node || env->leader == node->standin))
 			return true;
 	return false;
 }
@@ -76,6 +77,7 @@ static int grow(struct pol_state *st, struct pol_user *user, const char *why)
 	d.nr_nodes = pol_own_ids(st, user);
 	d.nodes = st->ids;
 	pol_emit(st, &d, "%s: node %u more, with the fewest users", why, id);
+	pol_heal(st, user->envs, 16);
 	pol_join_allocated(st, user, &id, 1);
 	return 0;
 }
@@ -102,6 +104,7 @@ static int shrink(struct pol_state *st, struct pol_user *user, const char *why)
 	pol_emit(st, &d, "%s: without node %u, the least average load%s", why, node->id,
 		 pol_kept_text(restricted, kept));
 	pol_leave(st, user, 16, true);
+	pol_heal(st, user->envs, 16);
 	promise(st, user);
 	return 0;
 }

@@ -138,7 +138,13 @@ bool pol_seat_is_active(const struct pol_seat *seat)
 
 bool pol_seat_may_lead(const struct pol_seat *seat)
 {
-	return pol_seat_is_active(seat) && !seat->is_lent;
+	const struct pol_seat *failed =
+		seat->for_failed ? pol_seat(seat->user, seat->for_failed) : NULL;
+
+	if (!pol_seat_is_active(seat) || seat->is_lent)
+		return false;
+	/* A spare that has the role of a lent node does not lead either. */
+	return !seat->for_failed || seat->is_own || (failed && failed->is_own);
 }
 
 void pol_env_dirty(struct pol_state *st, struct pol_env *env)

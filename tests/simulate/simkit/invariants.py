@@ -30,6 +30,7 @@ class Cluster:
         self.where, self.user, self.restricted, self.system = {}, {}, {}, set()
         for one in state["processes"]:
             self.process(one)
+        self.ticked = {one["name"]: set(one.get("active", one["nodes"])) for one in state["users"]}
         self.units = {}
         self.stood_in = {}          # failed node: its spare
         self.event = None
@@ -83,7 +84,8 @@ class Cluster:
                       f"promised are {self.promise[name]}")
         for name, leader in self.leader.items():
             if leader in self.kind and self.kind[leader] != "taken":
-                check(name == "admin", f"{do} at {self.event['at']}: node {leader}, a spare, leads {name}")
+                check(name == "admin" or not any(self.alive(one) and self.is_for_users(one) for one in self.ticked[name]),
+                      f"{do} at {self.event['at']}: node {leader}, a spare, leads {name}")
 
     def migrate(self, one):
         pid, source, target = one["pid"], one["from"], one["to"]
@@ -157,6 +159,7 @@ class Cluster:
                   f"not for users: {told(one)}")
         if one["action"] == "select":
             check(numbers and set(numbers) <= self.held[one["user"]], f"not allocated: {told(one)}")
+            self.ticked[one["user"]] = set(numbers)
 
     def hold(self, one):
         name, numbers = one["user"], set(one["nodes"])
@@ -165,6 +168,7 @@ class Cluster:
         check(all(self.alive(number) and self.is_for_users(number) for number in fresh), f"not for users: {told(one)}")
         if one["action"] == "resize":
             check(one["to"] == len(numbers), f"miscounted: {told(one)}")
+        self.ticked[name] = self.ticked.get(name, set()) & numbers | fresh
         # A spare that stands in for one of them is named by none of these decisions.
         self.held[name] = numbers | {spare for failed, spare in self.stood_in.items() if spare and failed in numbers}
         do = self.event["do"]
@@ -179,16 +183,21 @@ class Cluster:
     def takeover(self, one):
         check(not self.alive(one["node"]), f"node {one['node']} is alive: {told(one)}")
         spare = one["spare"]
-        self.stood_in[one["node"]] = spare
-        if not spare:
-            return
-        check(self.alive(spare) and self.kind.get(spare) == "spare", f"no spare: {told(one)}")
-        check(not any(spare in lent for lent in self.lent.values()), f"the spare is lent: {told(one)}")
-        self.kind[spare] = "taken"
-        # Its whole role: it may have been lent itself.
-        for nodes in (*self.held.values(), *self.lent.values()):
-            if one["node"] in nodes:
-                nodes.add(spare)
+        # One that stood in itself was a spare, and is one when it comes back; its role goes on to the next.
+        role = next((failed for failed, stands in self.stood_in.items() if stands == one["node"]), one["node"])
+        self.stood_in[role] = spare
+        if role != one["node"]:
+            self.kind[one["node"]] = "spare"
+        if spare:
+            check(self.alive(spare) and self.kind.get(spare) == "spare", f"no spare: {told(one)}")
+            check(not any(spare in lent for lent in self.lent.values()), f"the spare is lent: {told(one)}")
+            self.kind[spare] = "taken"
+            # Its whole role: it may have been lent itself.
+            for nodes in (*self.held.values(), *self.lent.values()):
+                if one["node"] in nodes:
+                    nodes.add(spare)
+        for nodes in self.lent.values():        # a loan ends with its node
+            nodes.discard(one["node"])
 
     def restore(self, one):
         check(self.alive(one["node"]), f"{told(one)}")
