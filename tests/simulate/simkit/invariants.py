@@ -196,7 +196,8 @@ class Cluster:
             for nodes in (*self.held.values(), *self.lent.values()):
                 if one["node"] in nodes:
                     nodes.add(spare)
-        for nodes in self.lent.values():        # a loan ends with its node
+        # A loan ends with its node, and so does standing in.
+        for nodes in (*self.lent.values(), *(self.held.values() if role != one["node"] else ())):
             nodes.discard(one["node"])
 
     def restore(self, one):
