@@ -75,6 +75,11 @@ int cli_ask_within(struct hcnl *h, int timeout_ms, json_t *req, json_t **ret_ans
 int cli_ask_list(struct hcnl *h, int timeout_ms, const char *what, const char *key,
 		 json_t **ret_list);
 const char *cli_ask_error(void);
+/*
+ * The same for a command that is one request: the module or the socket is found, why it failed is
+ * printed. Return: CLI_OK and the answer without "ok" in *@ret_answer (decref), or CLI_FAILED.
+ */
+int cli_do(json_t *req, json_t **ret_answer);
 
 /* Print @j (reference taken) as the answer of --json. CLI_OK, or CLI_FAILED when stdout is full. */
 int cli_json(json_t *j);

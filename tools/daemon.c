@@ -166,3 +166,13 @@ int cli_ask_list(struct hcnl *h, int timeout_ms, const char *what, const char *k
 	*ret_list = json_incref(list);
 	return 0;
 }
+
+int cli_do(json_t *req, json_t **ret_answer)
+{
+	HCNL_CLEAN struct hcnl *h = cli_try_open();
+
+	if (cli_ask(h, req, ret_answer) < 0)
+		return cli_fail("%s", cli_ask_error());
+	json_object_del(*ret_answer, "ok");
+	return CLI_OK;
+}

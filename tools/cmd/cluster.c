@@ -64,17 +64,6 @@ static error_t parse_path(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Ask, and print the answer: as JSON, or nothing. The answer without "ok" in *@ret. */
-static int ask(json_t *req, json_t **ret)
-{
-	HCNL_CLEAN struct hcnl *h = cli_try_open();
-
-	if (cli_ask(h, req, ret) < 0)
-		return cli_fail("%s", cli_ask_error());
-	json_object_del(*ret, "ok");
-	return CLI_OK;
-}
-
 static int cluster_init(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -89,7 +78,7 @@ static int cluster_init(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, &a);
 	req = json_pack("{s:s, s:s*, s:s*}", "do", "cluster.init", "name", a.name, "address", a.address);
-	rc = ask(req, &answer);
+	rc = cli_do(req, &answer);
 	if (rc)
 		return rc;
 	if (cli.json)
@@ -111,7 +100,7 @@ static int cluster_show(int argc, char **argv)
 	int rc;
 
 	cli_parse(&argp, argc, argv, NULL);
-	rc = ask(json_pack("{s:s}", "do", "cluster.show"), &answer);
+	rc = cli_do(json_pack("{s:s}", "do", "cluster.show"), &answer);
 	if (rc)
 		return rc;
 	if (cli.json)
@@ -188,7 +177,7 @@ static int with_path(const char *what, const char *path, const char *number, con
 	}
 	if (whole_path(path, whole) < 0)
 		return cli_fail("The path %s is too long.", path);
-	rc = ask(json_pack("{s:s, s:s}", "do", what, "path", whole), &answer);
+	rc = cli_do(json_pack("{s:s, s:s}", "do", what, "path", whole), &answer);
 	if (rc)
 		return rc;
 	if (cli.json)
@@ -242,7 +231,7 @@ static int cluster_recover(int argc, char **argv)
 	}
 	if (!a.yes && !a.discard)
 		return cli_fail("Decisions that this node has not seen are lost for good. Be sure that the missing voters do not run somewhere without a network to here, then add --yes.");
-	rc = ask(json_pack("{s:s, s:b}", "do", "cluster.recover", "discard_log", (int)a.discard), &answer);
+	rc = cli_do(json_pack("{s:s, s:b}", "do", "cluster.recover", "discard_log", (int)a.discard), &answer);
 	if (rc)
 		return rc;
 	if (cli.json)

@@ -44,16 +44,16 @@ static int config_show(int argc, char **argv)
 		.doc = "Show every key of the rules, or one, with what the cluster set it to.",
 	};
 	TABLE_CLEAN struct table t = { .color = cli.color };
-	HCNL_CLEAN struct hcnl *h = NULL;
 	json_auto_t *answer = NULL, *shown = json_array();
 	struct args a = { .key = NULL };
 	json_t *row;
 	size_t i;
+	int rc;
 
 	cli_parse(&argp, argc, argv, &a);
-	h = cli_try_open();
-	if (cli_ask(h, json_pack("{s:s}", "do", "config.show"), &answer) < 0)
-		return cli_fail("%s", cli_ask_error());
+	rc = cli_do(json_pack("{s:s}", "do", "config.show"), &answer);
+	if (rc)
+		return rc;
 	json_array_foreach(json_object_get(answer, "keys"), i, row) {
 		if (!a.key || !strcmp(a.key, text_of(row, "key")))
 			json_array_append(shown, row);
@@ -83,19 +83,19 @@ static int config_set(int argc, char **argv)
 		.children = cli_json_option,
 		.doc = "Set a key of the rules, on all nodes at once.",
 	};
-	HCNL_CLEAN struct hcnl *h = NULL;
 	json_auto_t *answer = NULL;
 	struct args a = { .key = NULL };
+	int rc;
 
 	cli_parse(&argp, argc, argv, &a);
 	if (!a.key || !a.value == !a.is_default) {
 		cli_fail("give a key and a value, or a key and --default.");
 		return CLI_USAGE;
 	}
-	h = cli_try_open();
-	if (cli_ask(h, json_pack("{s:s, s:s, s:s}", "do", "config.set", "key", a.key, "value",
-				 a.is_default ? "" : a.value), &answer) < 0)
-		return cli_fail("%s", cli_ask_error());
+	rc = cli_do(json_pack("{s:s, s:s, s:s}", "do", "config.set", "key", a.key, "value",
+			      a.is_default ? "" : a.value), &answer);
+	if (rc)
+		return rc;
 	if (cli.json)
 		return cli_json(json_pack("{s:s, s:s?}", "key", a.key, "value", a.value));
 	return CLI_OK;

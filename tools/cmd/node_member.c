@@ -81,16 +81,6 @@ static error_t parse_id(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static int ask(json_t *req, json_t **ret)
-{
-	HCNL_CLEAN struct hcnl *h = cli_try_open();
-
-	if (cli_ask(h, req, ret) < 0)
-		return cli_fail("%s", cli_ask_error());
-	json_object_del(*ret, "ok");
-	return CLI_OK;
-}
-
 int cmd_node_token(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -106,7 +96,7 @@ int cmd_node_token(int argc, char **argv)
 		cli_fail("token takes no argument.");
 		return CLI_USAGE;
 	}
-	rc = ask(json_pack("{s:s, s:I}", "do", "node.token", "expires_s", (json_int_t)a.expires_s), &answer);
+	rc = cli_do(json_pack("{s:s, s:I}", "do", "node.token", "expires_s", (json_int_t)a.expires_s), &answer);
 	if (rc)
 		return rc;
 	if (cli.json)
@@ -131,7 +121,7 @@ int cmd_node_join(int argc, char **argv)
 		cli_fail("give the token that 'hyperchain node token' printed on a member.");
 		return CLI_USAGE;
 	}
-	rc = ask(json_pack("{s:s, s:s, s:s*, s:s*}", "do", "node.join", "token", a.token, "name", a.name,
+	rc = cli_do(json_pack("{s:s, s:s, s:s*, s:s*}", "do", "node.join", "token", a.token, "name", a.name,
 			   "address", a.address), &answer);
 	if (rc)
 		return rc;
@@ -154,7 +144,7 @@ int cmd_node_remove(int argc, char **argv)
 	int rc;
 
 	cli_parse(&argp, argc, argv, &a);
-	rc = ask(json_pack("{s:s, s:I}", "do", "node.remove", "id", (json_int_t)a.id), &answer);
+	rc = cli_do(json_pack("{s:s, s:I}", "do", "node.remove", "id", (json_int_t)a.id), &answer);
 	if (rc)
 		return rc;
 	if (cli.json)
