@@ -297,11 +297,6 @@ uint64_t hcd_consensus_term(const struct hcd_consensus *c)
 	return c->raft.current_term;
 }
 
-uint64_t hcd_consensus_applied(const struct hcd_consensus *c)
-{
-	return c->raft.last_applied;
-}
-
 bool hcd_consensus_is_pristine(const struct hcd_consensus *c)
 {
 	return hcd_consensus_state(c) == HCD_CONSENSUS_FOLLOWER && c->raft.configuration.n == 0;
@@ -346,15 +341,15 @@ size_t hcd_consensus_servers(const struct hcd_consensus *c, struct hcd_server *r
 {
 	const struct raft_configuration *conf = &c->raft.configuration;
 
-	if (!c->has_raft)
-		return 0;
-	for (unsigned int i = 0; i < conf->n && i < max; i++) {
+	size_t n = !c->has_raft ? 0 : conf->n < max ? conf->n : max;
+
+	for (size_t i = 0; i < n; i++) {
 		ret_servers[i].id = (uint32_t)conf->servers[i].id;
 		ret_servers[i].role = conf->servers[i].role == RAFT_VOTER ? HCD_SERVER_VOTER :
 				      conf->servers[i].role == RAFT_STANDBY ? HCD_SERVER_STANDBY :
 									      HCD_SERVER_SPARE;
 	}
-	return conf->n;
+	return n;
 }
 
 static void on_barrier(struct raft_barrier *req, int status)

@@ -91,7 +91,6 @@ const char *hcd_consensus_error(const struct hcd_consensus *c);
 /* Who leads as far as known, 0 = nobody. */
 uint32_t hcd_consensus_leader(const struct hcd_consensus *c);
 uint64_t hcd_consensus_term(const struct hcd_consensus *c);
-uint64_t hcd_consensus_applied(const struct hcd_consensus *c);
 
 /* Is the log empty, and nobody has made us a server yet? */
 bool hcd_consensus_is_pristine(const struct hcd_consensus *c);
@@ -99,7 +98,7 @@ bool hcd_consensus_is_pristine(const struct hcd_consensus *c);
 /* Leader, everything of older terms is applied, and a majority answered lately. */
 bool hcd_consensus_has_lease(struct hcd_consensus *c);
 
-/* Servers by the newest configuration. Return: how many; at most @max are written. */
+/* Servers by the newest configuration. Return: how many were written, @max at most. */
 size_t hcd_consensus_servers(const struct hcd_consensus *c, struct hcd_server *ret_servers,
 			     size_t max);
 

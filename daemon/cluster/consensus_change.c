@@ -116,17 +116,23 @@ struct change {
 	void *arg;
 };
 
-static struct change *change_new(struct hcd_consensus *c, hcd_change_cb cb, void *arg)
+/* Only the leader changes something. */
+static int change_new(struct hcd_consensus *c, hcd_change_cb cb, void *arg,
+		      struct change **ret_change)
 {
-	struct change *ch = calloc(1, sizeof(*ch));
+	struct change *ch;
 
+	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER)
+		return -ESTALE;
+	ch = calloc(1, sizeof(*ch));
 	if (!ch)
-		return NULL;
+		return -ENOMEM;
 	ch->c = c;
 	ch->cb = cb;
 	ch->arg = arg;
 	ch->req.data = ch->transfer.data = ch;
-	return ch;
+	*ret_change = ch;
+	return 0;
 }
 
 static void on_change(struct raft_change *req, int status)
@@ -153,12 +159,11 @@ int hcd_consensus_add(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, vo
 {
 	char address[HCD_RAFT_ADDRESS_LEN];
 	struct change *ch;
+	int r;
 
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
+	r = c->is_changing ? -EBUSY : change_new(c, cb, arg, &ch);
+	if (r < 0)
+		return r;
 	hcd_raft_address(id, address);
 	return change_begun(c, ch, raft_add(&c->raft, &ch->req, id, address, on_change));
 }
@@ -171,24 +176,22 @@ int hcd_consensus_assign(struct hcd_consensus *c, uint32_t id, enum hcd_server_r
 		[HCD_SERVER_SPARE] = RAFT_SPARE,
 	};
 	struct change *ch;
+	int r;
 
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
+	r = c->is_changing ? -EBUSY : change_new(c, cb, arg, &ch);
+	if (r < 0)
+		return r;
 	return change_begun(c, ch, raft_assign(&c->raft, &ch->req, id, roles[role], on_change));
 }
 
 int hcd_consensus_remove(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
 {
 	struct change *ch;
+	int r;
 
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER || c->is_changing)
-		return c->is_changing ? -EBUSY : -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
+	r = c->is_changing ? -EBUSY : change_new(c, cb, arg, &ch);
+	if (r < 0)
+		return r;
 	return change_begun(c, ch, raft_remove(&c->raft, &ch->req, id, on_change));
 }
 
@@ -204,13 +207,10 @@ static void on_transfer(struct raft_transfer *req)
 int hcd_consensus_transfer(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
 {
 	struct change *ch;
-	int r;
+	int r = change_new(c, cb, arg, &ch);
 
-	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER)
-		return -ESTALE;
-	ch = change_new(c, cb, arg);
-	if (!ch)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	/* The other one may be elected at any moment from now on, and some time after it failed. */
 	c->quiet_until_ms = hcd_engine_ms() + (uint64_t)c->election_ms * TRANSFER_QUIET;
 	r = raft_transfer(&c->raft, &ch->transfer, id, on_transfer);

@@ -27,6 +27,13 @@ uint64_t hcd_control_now(const struct hcd_control *c)
 	return uv_hrtime() / 1000000;
 }
 
+static bool is_member(const struct hcd_control *c, uint32_t id)
+{
+	const struct hcd_peer *peer = hcd_cluster_peer(c->d->cluster, id);
+
+	return hcd_fsm_member(c->fsm, id) || (peer && peer->is_member);
+}
+
 struct hcd_watch *hcd_control_watch(struct hcd_control *c, uint32_t id)
 {
 	size_t i;
@@ -35,14 +42,19 @@ struct hcd_watch *hcd_control_watch(struct hcd_control *c, uint32_t id)
 		;
 	if (i < c->nr_watch)
 		return &c->watch[i];
-	if (c->nr_watch == HCD_MEMBERS_MAX || !hcd_fsm_member(c->fsm, id)) {
-		struct hcd_peer *peer = hcd_cluster_peer(c->d->cluster, id);
-
-		if (c->nr_watch == HCD_MEMBERS_MAX || !peer || !peer->is_member)
+	if (!is_member(c, id))
+		return NULL;
+	if (i == HCD_MEMBERS_MAX) {
+		/* A node that was removed makes room. */
+		for (i = 0; i < HCD_MEMBERS_MAX && is_member(c, c->watch[i].id); i++)
+			;
+		if (i == HCD_MEMBERS_MAX)
 			return NULL;
+	} else {
+		c->nr_watch++;
 	}
+	free(c->watch[i].part);
 	c->watch[i] = (struct hcd_watch){ .id = id };
-	c->nr_watch++;
 	return &c->watch[i];
 }
 
@@ -412,19 +424,20 @@ int hcd_control_begin_anew(struct hcd_control *c, const void *state, size_t len,
 	hcd_fsm_init(check, HCD_FSM_VERSION);
 	r = hcd_fsm_restore(check, state ? state : own, len);
 	self = r == 0 ? hcd_fsm_member_by_key(check, c->identity.key) : NULL;
-	if (r < 0)
+	if (r < 0) {
 		snprintf(error, HCD_ERROR_LEN, r == -EPROTONOSUPPORT ?
 			 "That state is of a newer version of hyperchain: install it here first." :
 			 "That is no whole state of a cluster.");
-	else if (memcmp(check->cluster, c->identity.cluster, HCD_CLUSTER_ID_LEN) != 0)
+	} else if (memcmp(check->cluster, c->identity.cluster, HCD_CLUSTER_ID_LEN) != 0) {
 		snprintf(error, HCD_ERROR_LEN, "That is the state of another cluster (%s).",
 			 check->name);
-	else if (!self || self->id != c->identity.self.at.id)
+		r = -EINVAL;
+	} else if (!self || self->id != c->identity.self.at.id) {
 		snprintf(error, HCD_ERROR_LEN, "This node is no member in that state: do it on one that was.");
+		r = -EINVAL;
+	}
 	incarnation = check->incarnation > c->identity.incarnation ? check->incarnation :
 								     c->identity.incarnation;
-	r = r < 0 ? r : memcmp(check->cluster, c->identity.cluster, HCD_CLUSTER_ID_LEN) != 0 ||
-	    !self || self->id != c->identity.self.at.id ? -EINVAL : 0;
 	hcd_fsm_clear(check);
 	if (r < 0)
 		return r;
@@ -449,9 +462,11 @@ int hcd_control_discard_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	log_dir(c, dir);
 	snprintf(aside, sizeof(aside), "%s.damaged-%lld", dir, (long long)time(NULL));
 	if (rename(dir, aside) < 0 && errno != ENOENT) {
+		int r = -errno;
+
 		snprintf(error, HCD_ERROR_LEN, "%s can't be moved to %s: %s.", dir, aside,
-			 strerror(errno));
-		return -errno;
+			 strerror(-r));
+		return r;
 	}
 	hcd_warn("The log was put aside as %s; it is copied from the other nodes.", aside);
 	return hcd_control_enter(c, error);
@@ -563,8 +578,8 @@ void hcd_control_stop(struct hcd_control *c, void (*done)(void *arg), void *arg)
 	c->stopped = done;
 	c->stopped_arg = arg;
 	c->is_stopping = true;
-	hcd_join_cancel(c);
 	hcd_ask_cancel_all(c, "The daemon was stopped before this was decided.");
+	hcd_join_stop(c);
 	uv_timer_stop(&c->tick);
 	if (c->consensus && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_LEADER &&
 	    hcd_consensus_transfer(c->consensus, 0, on_handed_over, c) == 0)

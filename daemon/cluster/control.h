@@ -36,12 +36,13 @@ struct hcd;
 struct hcd_peer;
 struct hcd_ask;
 struct hcd_join;
+struct hcd_visit;
 
 /* What the controller, or in part any member, remembers of a member. */
 struct hcd_watch {
 	uint32_t id;
 	uint64_t heard_ms;		/* its last beat */
-	uint64_t epoch, applied;
+	uint64_t epoch;
 	uint32_t version_max;
 	uint64_t pristine_ms;		/* since then it says that it has no log; 0 = it has */
 	uint64_t told_ms;		/* a change of its state was proposed */
@@ -61,7 +62,7 @@ struct hcd_control {
 	bool is_stopping;
 	bool members_changed;		/* peers and the identity file are behind the state */
 	uint64_t tick_ms;		/* last one: a late one tells that we stood still */
-	uint64_t beat_ms, beat_seq;
+	uint64_t beat_ms;
 	uint64_t lease_until_ms;	/* by our clock, from when the beat was sent */
 	uint64_t office_ms;		/* we are the controller since; 0 = we are not */
 	uint64_t office_told_ms;
@@ -72,6 +73,7 @@ struct hcd_control {
 	struct hcd_ask *asks;
 	uint64_t ask_serial, part_serial;
 	struct hcd_join *join;		/* under way */
+	struct hcd_visit *visits;	/* joiners at our door */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };
@@ -132,7 +134,9 @@ void hcd_join_accept(struct hcd_control *c, struct hcd_chan *chan, const uint8_t
 typedef void (*hcd_join_cb)(int error, const char *text, void *arg);
 int hcd_join_start(struct hcd_control *c, const char *token, const char *name,
 		   const char *address, hcd_join_cb cb, void *arg, char error[HCD_ERROR_LEN]);
-void hcd_join_cancel(struct hcd_control *c);
+
+/* The daemon ends: so do our own joining and the visits of joiners. */
+void hcd_join_stop(struct hcd_control *c);
 
 /* ---- between the files of this folder ------------------------------------------------ */
 

@@ -38,7 +38,6 @@ static void send_beats(struct hcd_control *c, uint64_t now_ms)
 	msg.is_pristine = c->consensus && hcd_consensus_is_pristine(c->consensus);
 	msg.version_max = HCD_FSM_VERSION;
 	msg.epoch = own_epoch(c);
-	msg.applied = c->consensus ? hcd_consensus_applied(c->consensus) : 0;
 	for (size_t i = 0; i < cluster->nr_peers; i++) {
 		struct hcd_peer *peer = cluster->peers[i];
 
@@ -47,9 +46,9 @@ static void send_beats(struct hcd_control *c, uint64_t now_ms)
 	}
 }
 
-static void on_told(int error, const struct hcd_result *result, void *arg)
+static void on_proposed(int error, const struct hcd_result *result, void *arg)
 {
-	/* It is looked at anew with each tick. */
+	/* What became of it is looked at anew with each tick. */
 }
 
 static void tell(struct hcd_control *c, struct hcd_watch *w, bool is_dead, uint64_t silent_ms,
@@ -71,7 +70,7 @@ static void tell(struct hcd_control *c, struct hcd_watch *w, bool is_dead, uint6
 		command.dead = &m;
 	else
 		command.alive = &m;
-	hcd_control_propose(c, &command, on_told, NULL);
+	hcd_control_propose(c, &command, on_proposed, NULL);
 }
 
 static void watch_members(struct hcd_control *c, uint64_t now_ms)
@@ -98,10 +97,6 @@ static void watch_members(struct hcd_control *c, uint64_t now_ms)
 			tell(c, w, false, 0, now_ms);
 		}
 	}
-}
-
-static void on_office(int error, const struct hcd_result *result, void *arg)
-{
 }
 
 /* Who is elected says so in the log, so that everybody knows in which order. */
@@ -133,7 +128,7 @@ static void take_office(struct hcd_control *c, uint64_t now_ms)
 	command.by = office.node;
 	command.what_case = HCP__COMMAND__WHAT_OFFICE;
 	command.office = &office;
-	hcd_control_propose(c, &command, on_office, NULL);
+	hcd_control_propose(c, &command, on_proposed, NULL);
 }
 
 void hcd_beat_tick(struct hcd_control *c, uint64_t now_ms)
@@ -171,7 +166,6 @@ void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct h
 		w->heard_ms = now_ms;
 		w->epoch = msg->epoch;
 		w->version_max = msg->version_max;
-		w->applied = msg->applied;
 		w->pristine_ms = !msg->is_pristine ? 0 : w->pristine_ms ? w->pristine_ms : now_ms;
 	}
 	hcd_control_follow(c, msg->incarnation);

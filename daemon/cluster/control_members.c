@@ -95,6 +95,18 @@ static void known_of(const struct hcd_member *m, struct hcd_known *ret)
 	memcpy(ret->key, m->key, sizeof(ret->key));
 }
 
+/* A pair's key costs a curve's multiplication: not for each entry of the log again. */
+static bool is_peer_already(struct hcd_control *c, const struct hcd_known *old, size_t nr_old,
+			    const struct hcd_known *k)
+{
+	const struct hcd_peer *peer = hcd_cluster_peer(c->d->cluster, k->at.id);
+
+	for (size_t i = 0; peer && peer->is_member && i < nr_old; i++)
+		if (memcmp(&old[i], k, sizeof(*k)) == 0)
+			return true;
+	return k->at.id == c->identity.self.at.id;
+}
+
 /* The members of the state: known, peers, and in the file for the next start. */
 void hcd_members_sync(struct hcd_control *c)
 {
@@ -120,8 +132,11 @@ void hcd_members_sync(struct hcd_control *c)
 	memcpy(old, id->members, sizeof(id->members));
 	id->nr_members = 0;
 	for (size_t i = 0; i < c->fsm->nr_members; i++) {
-		known_of(&c->fsm->members[i], &id->members[id->nr_members]);
-		hcd_members_peer(c, &id->members[id->nr_members++]);
+		struct hcd_known *k = &id->members[id->nr_members++];
+
+		known_of(&c->fsm->members[i], k);
+		if (!is_peer_already(c, old, nr_old, k))
+			hcd_members_peer(c, k);
 	}
 	for (size_t i = 0; i < nr_old; i++) {
 		if (hcd_fsm_member_by_key(c->fsm, old[i].key))

@@ -62,10 +62,11 @@ static bool take(struct hcd_watch *w, const Hcp__RaftPart *msg)
 void hcd_wire_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hcd_frame *frame)
 {
 	Hcp__RaftPart *msg = hcp__raft_part__unpack(NULL, frame->len, frame->payload);
-	struct hcd_watch *w = hcd_control_watch(c, peer->config.id);
+	struct hcd_watch *w;
 
 	if (msg)
 		hcd_control_follow(c, msg->incarnation);
+	w = hcd_control_watch(c, peer->config.id);	/* following forgets what was watched */
 	/* Of another log, which has nothing to say to ours. */
 	if (msg && w && c->consensus && msg->incarnation == c->identity.incarnation &&
 	    take(w, msg)) {

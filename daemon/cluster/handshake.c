@@ -179,22 +179,19 @@ static int on_proof(struct hcd_hs *hs, const struct hcd_frame *frame, struct hcd
 		return refuse(hs, out, HCD_REFUSE_KEY,
 			      "the two nodes have different keys: copy one psk_file to both");
 
-	/* From here on the dialer is one of us and may be told what is wrong. */
-	if (hs->t.purpose == HCD_PURPOSE_JOIN)
-		goto admit;
-	if (hs->t.to != hs->own) {
+	/* The dialer is one of us and may be told what is wrong. A joiner has no id yet. */
+	if (hs->t.purpose != HCD_PURPOSE_JOIN && hs->t.to != hs->own) {
 		snprintf(hs->reason, sizeof(hs->reason),
 			 "this address belongs to node %u, not to node %u: check the peer's address",
 			 hs->own, hs->t.to);
 		return refuse(hs, out, HCD_REFUSE_IDENTITY, hs->reason);
 	}
-	if (hs->t.from == hs->own) {
+	if (hs->t.purpose != HCD_PURPOSE_JOIN && hs->t.from == hs->own) {
 		snprintf(hs->reason, sizeof(hs->reason),
 			 "both ends say that they are node %u: give one of them another id",
 			 hs->own);
 		return refuse(hs, out, HCD_REFUSE_IDENTITY, hs->reason);
 	}
-admit:
 	code = hs->admit ? hs->admit(&hs->t, hs->reason, hs->admit_arg) : HCD_REFUSE_NONE;
 	if (code != HCD_REFUSE_NONE)
 		return refuse(hs, out, code, hs->reason);

@@ -19,25 +19,33 @@
 
 #define DOOR_MS		(HCD_ASK_MS + 5000)	/* a joiner's whole visit */
 
-const struct hcd_psk *hcd_join_token(struct hcd_control *c, const uint8_t *hash)
+static const struct hcd_token *find_token(const struct hcd_control *c, const uint8_t *hash)
 {
-	static struct hcd_psk psk;
 	uint8_t own[HCD_TOKEN_HASH_LEN];
 
 	for (size_t i = 0; i < c->fsm->nr_tokens; i++) {
 		const struct hcd_token *t = &c->fsm->tokens[i];
 
-		if (hcd_token_hash(t->id, own) == 0 && memcmp(own, hash, sizeof(own)) == 0 &&
-		    t->expires_s > (uint64_t)time(NULL) &&
-		    hcd_token_secret(c->identity.cluster_key, t->id, t->expires_s, &psk) == 0)
-			return &psk;
+		if (hcd_token_hash(t->id, own) == 0 && memcmp(own, hash, sizeof(own)) == 0)
+			return t->expires_s > (uint64_t)time(NULL) ? t : NULL;
 	}
 	return NULL;
 }
 
+const struct hcd_psk *hcd_join_token(struct hcd_control *c, const uint8_t *hash)
+{
+	static struct hcd_psk psk;
+	const struct hcd_token *t = find_token(c, hash);
+
+	if (!t || hcd_token_secret(c->identity.cluster_key, t->id, t->expires_s, &psk) < 0)
+		return NULL;
+	return &psk;
+}
+
 /* ---- the member's side ------------------------------------------------------------- */
 
-struct visit {
+struct hcd_visit {
+	struct hcd_visit *next;
 	struct hcd_control *c;
 	struct hcd_chan *chan;		/* NULL: it went */
 	uv_timer_t timer;
@@ -51,17 +59,23 @@ struct visit {
 
 static void on_visit_closed(uv_handle_t *handle)
 {
-	struct visit *v = handle->data;
+	struct hcd_visit *v = handle->data;
 
 	explicit_bzero(&v->secret, sizeof(v->secret));
 	free(v);
 }
 
-static void visit_end(struct visit *v)
+static void visit_end(struct hcd_visit *v)
 {
+	struct hcd_visit **at = &v->c->visits;
+
 	if (v->chan)
 		hcd_chan_close(v->chan);
 	v->chan = NULL;
+	while (*at && *at != v)
+		at = &(*at)->next;
+	if (*at)
+		*at = v->next;
 	v->is_over = true;
 	if (!v->is_asked && !uv_is_closing((uv_handle_t *)&v->timer))
 		uv_close((uv_handle_t *)&v->timer, on_visit_closed);
@@ -75,13 +89,13 @@ static void on_visit_late(uv_timer_t *timer)
 static void visit_closed(struct hcd_chan *chan, enum hcd_refusal code, const char *reason,
 			 void *ctx)
 {
-	struct visit *v = ctx;
+	struct hcd_visit *v = ctx;
 
 	v->chan = NULL;
 	visit_end(v);
 }
 
-static void visit_refuse(struct visit *v, int error, const char *text)
+static void visit_refuse(struct hcd_visit *v, int error, const char *text)
 {
 	Hcp__Joined msg = HCP__JOINED__INIT;
 
@@ -102,19 +116,22 @@ static void put_member(const struct hcd_member *m, Hcp__Member *msg)
 	msg->key = (ProtobufCBinaryData){ sizeof(m->key), (uint8_t *)m->key };
 }
 
-static void visit_welcome(struct visit *v, uint32_t id)
+static void visit_welcome(struct hcd_visit *v, uint32_t id)
 {
 	static Hcp__Member members[HCD_MEMBERS_MAX], *list[HCD_MEMBERS_MAX];
 	struct hcd_identity *own = &v->c->identity;
 	uint8_t key[HCD_KEY_LEN], sealed[HCD_SEALED_LEN];
 	Hcp__Joined msg = HCP__JOINED__INIT;
 
-	if (hcd_seal_key(own->secret, own->key, v->key, &v->secret, key) < 0 ||
-	    hcd_seal(key, own->cluster_key, sealed) < 0) {
+	int r = hcd_seal_key(own->secret, own->key, v->key, &v->secret, key);
+
+	if (r == 0)
+		r = hcd_seal(key, own->cluster_key, sealed);
+	explicit_bzero(key, sizeof(key));
+	if (r < 0) {
 		visit_refuse(v, -EIO, "The node's key is no key, or libgcrypt fails.");
 		return;
 	}
-	explicit_bzero(key, sizeof(key));
 	msg.id = id;
 	msg.cluster = (ProtobufCBinaryData){ sizeof(own->cluster), own->cluster };
 	msg.name = own->name;
@@ -135,7 +152,7 @@ static void visit_welcome(struct visit *v, uint32_t id)
 
 static void on_decided(int error, const struct hcd_result *result, const char *text, void *arg)
 {
-	struct visit *v = arg;
+	struct hcd_visit *v = arg;
 
 	v->is_asked = false;
 	if (v->is_over)
@@ -148,7 +165,7 @@ static void on_decided(int error, const struct hcd_result *result, const char *t
 
 static void visit_frame(struct hcd_chan *chan, const struct hcd_frame *frame, void *ctx)
 {
-	struct visit *v = ctx;
+	struct hcd_visit *v = ctx;
 	Hcp__Join *msg = frame->type == HCD_FRAME_JOIN && !v->is_asked ?
 			 hcp__join__unpack(NULL, frame->len, frame->payload) : NULL;
 	Hcp__Command command = HCP__COMMAND__INIT;
@@ -183,23 +200,19 @@ static const struct hcd_chan_ops visit_ops = {
 
 void hcd_join_accept(struct hcd_control *c, struct hcd_chan *chan, const uint8_t *hash)
 {
-	const struct hcd_psk *psk = c->consensus ? hcd_join_token(c, hash) : NULL;
-	struct visit *v = psk ? calloc(1, sizeof(*v)) : NULL;
-	uint8_t own[HCD_TOKEN_HASH_LEN];
+	const struct hcd_token *t = c->consensus && !c->is_stopping ? find_token(c, hash) : NULL;
+	struct hcd_visit *v = t ? calloc(1, sizeof(*v)) : NULL;
 
-	if (!v) {
+	if (!v || hcd_token_secret(c->identity.cluster_key, t->id, t->expires_s, &v->secret) < 0) {
+		free(v);
 		hcd_chan_close(chan);
 		return;
 	}
-	for (size_t i = 0; i < c->fsm->nr_tokens; i++) {
-		if (hcd_token_hash(c->fsm->tokens[i].id, own) == 0 &&
-		    memcmp(own, hash, sizeof(own)) == 0)
-			memcpy(v->token, c->fsm->tokens[i].id, sizeof(v->token));
-	}
-	v->secret.len = psk->len;
-	memcpy(v->secret.bytes, psk->bytes, psk->len);
+	memcpy(v->token, t->id, sizeof(v->token));
 	v->c = c;
 	v->chan = chan;
+	v->next = c->visits;
+	c->visits = v;
 	uv_timer_init(c->d->loop, &v->timer);
 	v->timer.data = v;
 	uv_timer_start(&v->timer, on_visit_late, DOOR_MS, 0);
@@ -279,7 +292,7 @@ static bool take_known(const Hcp__Member *m, struct hcd_known *ret)
 static int take_identity(struct hcd_join *j, const Hcp__Joined *msg, char error[HCD_ERROR_LEN])
 {
 	struct hcd_identity *id = &j->c->identity;
-	uint8_t key[HCD_KEY_LEN], cluster_key[HCD_KEY_LEN];
+	uint8_t key[HCD_KEY_LEN];
 	bool has_self = false;
 	int r = -EBADMSG;
 
@@ -289,8 +302,11 @@ static int take_identity(struct hcd_join *j, const Hcp__Joined *msg, char error[
 	    !msg->incarnation || !msg->n_members || msg->n_members > HCD_MEMBERS_MAX ||
 	    memcmp(msg->cluster.data, j->token.cluster, HCD_CLUSTER_ID_LEN) != 0)
 		return r;
-	if (hcd_seal_key(id->secret, id->key, msg->key.data, &j->psk, key) < 0 ||
-	    hcd_unseal(key, msg->sealed.data, cluster_key) < 0) {
+	r = hcd_seal_key(id->secret, id->key, msg->key.data, &j->psk, key);
+	if (r == 0)
+		r = hcd_unseal(key, msg->sealed.data, id->cluster_key);
+	explicit_bzero(key, sizeof(key));
+	if (r < 0) {
 		snprintf(error, HCD_ERROR_LEN, "The cluster's key could not be unsealed: somebody stands between this node and the member.");
 		return -EACCES;
 	}
@@ -299,7 +315,7 @@ static int take_identity(struct hcd_join *j, const Hcp__Joined *msg, char error[
 		struct hcd_known *k = &id->members[id->nr_members++];
 
 		if (!take_known(msg->members[i], k))
-			return r;
+			return -EBADMSG;
 		if (k->at.id == msg->id && memcmp(k->key, id->key, sizeof(id->key)) == 0) {
 			id->self = *k;
 			has_self = true;
@@ -315,8 +331,7 @@ static int take_identity(struct hcd_join *j, const Hcp__Joined *msg, char error[
 		has_self = msg->id != 0;
 	}
 	if (!has_self)
-		return r;
-	memcpy(id->cluster_key, cluster_key, sizeof(cluster_key));
+		return -EBADMSG;
 	memcpy(id->cluster, msg->cluster.data, HCD_CLUSTER_ID_LEN);
 	snprintf(id->name, sizeof(id->name), "%s", msg->name);
 	id->incarnation = msg->incarnation;
@@ -438,6 +453,7 @@ int hcd_join_start(struct hcd_control *c, const char *token, const char *name,
 	else
 		r = join_keys(c, error);
 	if (r < 0 || hcd_token_hash(j->token.id, j->hash) < 0) {
+		explicit_bzero(j, sizeof(*j));
 		free(j);
 		return r < 0 ? r : -EIO;
 	}
@@ -455,8 +471,10 @@ int hcd_join_start(struct hcd_control *c, const char *token, const char *name,
 	return 0;
 }
 
-void hcd_join_cancel(struct hcd_control *c)
+void hcd_join_stop(struct hcd_control *c)
 {
 	if (c->join)
 		join_end(c->join, -ECANCELED, "The daemon was stopped.");
+	while (c->visits)
+		visit_end(c->visits);
 }
