@@ -155,7 +155,7 @@ class Cluster:
         check(len(set(numbers)) == len(numbers), f"a node twice: {told(one)}")
         check(set(numbers) <= set(self.nodes), f"unknown nodes: {told(one)}")
         if one["action"] == "candidates":
-            check(all(self.alive(number) and self.is_for_users(number) for number in numbers),
+            check(all(self.nodes[number] not in ("failed", "drained") and self.is_for_users(number) for number in numbers),
                   f"not for users: {told(one)}")
         if one["action"] == "select":
             check(numbers and set(numbers) <= self.held[one["user"]], f"not allocated: {told(one)}")
