@@ -11,6 +11,7 @@
 
 struct hcd_admin;
 struct hcd_cluster;
+struct hcd_containers;
 struct hcd_control;
 struct hcd_module;
 
@@ -32,6 +33,7 @@ struct hcd {
 	struct hcd_cluster *cluster;
 	struct hcd_control *control;
 	struct hcd_admin *admin;
+	struct hcd_containers *containers;
 	struct hcd_swap_progress swap;
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;

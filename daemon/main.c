@@ -14,6 +14,7 @@
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/control.h"
 #include "daemon/daemon.h"
+#include "daemon/env/container.h"
 #include "daemon/env/envs.h"
 #include "daemon/node/admin.h"
 #include "daemon/node/agent.h"
@@ -266,6 +267,7 @@ static void on_handed_over(void *arg)
 	struct hcd *d = &life->d;
 
 	d->control = NULL;
+	hcd_containers_stop(d->containers);
 	hcd_cluster_stop(d->cluster);
 	hcd_module_stop(d->module);
 	hcd_admin_stop(d->admin);
@@ -371,6 +373,9 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
 		return -ENOMEM;
 	}
+	d->containers = hcd_containers_start(d, error);
+	if (!d->containers)
+		return -EINVAL;
 	hcd_peers_set(d);
 	hcd_control_run(d->control);
 	watch_signal(life, &life->term, on_stop, SIGTERM);

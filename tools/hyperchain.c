@@ -20,7 +20,7 @@ static const struct cli_cmd nouns[] = {
 	{ "memory",	cmd_memory,	"lend and borrow: show, donate, drain, swap" },
 	{ "track",	cmd_track,	"let a cgroup use other nodes' memory" },
 	{ "untrack",	cmd_untrack,	"end that" },
-	{ "env",	cmd_env,	"environments: list, show" },
+	{ "env",	cmd_env,	"environments: create, list, show, start, stop, resize, exec, del" },
 	{ "migrate",	cmd_migrate,	"move a running program to another node" },
 	{ "process",	cmd_process,	"programs that have moved: list, show, accept, resolve" },
 	{ "events",	cmd_events,	"what happens, as it happens" },

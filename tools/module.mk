@@ -16,9 +16,14 @@ HCNL_LIBS	:= $(or $(shell pkg-config --libs libnl-genl-3.0 jansson 2>/dev/null),
 		   -lpthread
 
 # The module's helpers: no library that a program's root might replace, and at a fixed place.
-HELPERS		:= $(B)/bin/hyperchain-shadow $(B)/bin/hyperchain-restore
+HELPERS		:= $(B)/bin/hyperchain-shadow $(B)/bin/hyperchain-restore $(B)/bin/hyperchain-init
 
-ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS)
+# Starts containers for the daemon, with liblxc.
+CONTAINER_PKGS	:= lxc libarchive jansson libgcrypt libsystemd
+CONTAINER_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/container/*.c)))
+CONTAINER	:= $(B)/bin/hyperchain-container
+
+ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER)
 INSTALL		+= tools
 
 $(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
@@ -42,16 +47,23 @@ $(HELPERS): $(B)/bin/hyperchain-%: $(B)/obj/tools/helper/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -no-pie -o $@ $^ -lpthread
 
+$(CONTAINER_OBJ): CPPFLAGS += -Wno-format-truncation $(shell pkg-config --cflags $(CONTAINER_PKGS) 2>/dev/null)
+
+$(CONTAINER): $(CONTAINER_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CONTAINER_PKGS))
+
 tools-asan: ## the same with sanitizers, in build/asan/
 	@$(MAKE) --no-print-directory B=$(B)/asan tools \
 		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer' \
 		EXTRA_LDFLAGS='-fsanitize=address,undefined'
 
-install-tools: $(B)/bin/hyperchain $(HELPERS)
+install-tools: $(B)/bin/hyperchain $(HELPERS) $(CONTAINER)
 	install -D -m 755 $(B)/bin/hyperchain $(DESTDIR)$(PREFIX)/bin/hyperchain
 	install -D -m 644 tools/completion/hyperchain.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hyperchain
-	for h in $(HELPERS); do \
+	for h in $(HELPERS) $(CONTAINER); do \
 		install -D -m 755 $$h $(DESTDIR)$(PREFIX)/lib/hyperchain/$${h##*/}; \
 	done
 	for m in tools/man/*.8; do \

@@ -172,6 +172,12 @@ void hcd_envs_tell(struct hcd *d, struct hcd_peer *peer)
 	hcd_cluster_send(peer, HCD_FRAME_ENV_LIST, &list.base);
 }
 
+void hcd_envs_tell_all(struct hcd *d)
+{
+	for (size_t i = 0; i < d->cluster->nr_peers; i++)
+		hcd_envs_tell(d, d->cluster->peers[i]);
+}
+
 /* ---- ours -------------------------------------------------------------------- */
 
 void hcd_envs_attached(struct hcd *d)

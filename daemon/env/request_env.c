@@ -8,20 +8,15 @@
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/text.h"
 #include "daemon/env/apply.h"
+#include "daemon/env/container.h"
 #include "daemon/env/envs.h"
 #include "daemon/node/module.h"
 #include "daemon/node/request.h"
 #include "daemon/policy/env.h"
 
-static bool is_taken(uint32_t id, void *arg)
+bool hcd_env_is_taken(uint32_t id, void *arg)
 {
 	return hcd_state_env_by_id(arg, id, 0);
-}
-
-static void tell_all(struct hcd *d)
-{
-	for (size_t i = 0; i < d->cluster->nr_peers; i++)
-		hcd_envs_tell(d, d->cluster->peers[i]);
 }
 
 /* Which donors are up to hear it now; the others hear it when they come. */
@@ -84,7 +79,7 @@ static void track_finished(struct hcd_env_job *job, void *arg)
 	*env = job->env;
 	memcpy(env->cgroup_ids, job->bound, sizeof(env->cgroup_ids));
 	job->env.nr_cgroups = 0;
-	tell_all(d);
+	hcd_envs_tell_all(d);
 	if (hcd_save(d, error) < 0)
 		hcd_request_fail(req, "Tracked until the next restart only: %s", error);
 	else
@@ -93,7 +88,7 @@ static void track_finished(struct hcd_env_job *job, void *arg)
 }
 
 /* The list of donors: no double, not ourselves, known as peers. */
-static bool take_donors(struct hcd_request *req, json_t *nodes, struct hcd_env *env)
+bool hcd_env_take_donors(struct hcd_request *req, json_t *nodes, struct hcd_env *env)
 {
 	struct hcd *d = req->d;
 
@@ -168,7 +163,7 @@ void hcd_do_track(struct hcd_request *req)
 				"nodes", &nodes, "quota", &quota, "replicas", &replicas) ||
 	    !hcd_request_range(req, "quota", quota, 0, HC_DISK_SIZE_MAX) ||
 	    !hcd_request_range(req, "replicas", replicas, 1, HC_REPLICAS_MAX) ||
-	    !take_donors(req, nodes, &env))
+	    !hcd_env_take_donors(req, nodes, &env))
 		return;
 	if (!hcd_text_is_name(name)) {
 		hcd_request_fail(req, "An environment's name has 1 to %d letters, digits, '.', '_' and '-'.",
@@ -193,7 +188,7 @@ void hcd_do_track(struct hcd_request *req)
 	/* The same name anywhere is the same environment, with the same id. */
 	any = hcd_state_env_by_name(&d->state, name, 0);
 	old = hcd_state_env_by_name(&d->state, name, d->config.node.id);
-	env.id = any ? any->id : hcd_env_id(name, is_taken, &d->state);
+	env.id = any ? any->id : hcd_env_id(name, hcd_env_is_taken, &d->state);
 	if (!env.id) {
 		hcd_request_fail(req, "There are %d environments already, which is the limit.",
 				 HC_ENVS_MAX);
@@ -224,7 +219,7 @@ static void untrack_finished(struct hcd_env_job *job, void *arg)
 	}
 	if (env)
 		hcd_state_env_del(&d->state, env);
-	tell_all(d);
+	hcd_envs_tell_all(d);
 	if (hcd_save(d, error) < 0)
 		hcd_request_fail(req, "Untracked until the next restart only: %s", error);
 	else
@@ -243,6 +238,11 @@ void hcd_do_untrack(struct hcd_request *req)
 	env = hcd_state_env_by_name(&d->state, name, d->config.node.id);
 	if (!env) {
 		hcd_request_fail(req, "There is no environment \"%.64s\" on this node.", name);
+		return;
+	}
+	if (hcd_container_by_id(d->containers, env->id)) {
+		hcd_request_fail(req, "Environment %s has a container: \"hyperchain env del %s\" deletes both.",
+				 env->name, env->name);
 		return;
 	}
 	if (hcd_env_withdraw(d, env, untrack_finished, req) < 0)

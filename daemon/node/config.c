@@ -22,7 +22,7 @@ struct parser {
 	int line;		/* being read */
 	int reason_line;	/* of the first error; 0 = the file as a whole */
 	char reason[HCD_ERROR_LEN / 2];	/* of the first error */
-	uint32_t seen_node, seen_swap;	/* bit per key */
+	uint32_t seen_node, seen_swap, seen_env;	/* bit per key */
 	uint32_t *seen_peer;		/* beside config->peers */
 	bool no_memory;
 };
@@ -274,6 +274,18 @@ static bool swap_backing(struct parser *p, size_t i, const char *value)
 	return take_path(p, value, p->config->swap.backing);
 }
 
+static bool env_network(struct parser *p, size_t i, const char *value)
+{
+	struct in_addr net;
+
+	if (inet_pton(AF_INET, value, &net) != 1 || (ntohl(net.s_addr) & 0xfff) ||
+	    !hcd_address_is_valid(value))
+		return fail(p, "'%s' is no IPv4 network of 4096 addresses: give the first one, like %s",
+			    value, HCD_ENV_NETWORK);
+	snprintf(p->config->env.network, sizeof(p->config->env.network), "%s", value);
+	return true;
+}
+
 static const struct key node_keys[] = {
 	{ "id", node_id },		{ "name", node_name },	{ "address", node_address },
 	{ "port", node_port },		{ "donate", node_donate }, { "reserve", node_reserve },
@@ -293,6 +305,11 @@ static const struct key swap_keys[] = {
 	{ "encrypt", swap_encrypt },
 	{ "size", swap_size },
 	{ "backing", swap_backing },
+	{ NULL, NULL },
+};
+
+static const struct key env_keys[] = {
+	{ "network", env_network },
 	{ NULL, NULL },
 };
 
@@ -384,12 +401,14 @@ static int on_key(void *user, const char *section, const char *name, const char 
 		return set_key(p, node_keys, section, 0, &p->seen_node, name, value);
 	if (strcmp(section, "swap") == 0)
 		return set_key(p, swap_keys, section, 0, &p->seen_swap, name, value);
+	if (strcmp(section, "env") == 0)
+		return set_key(p, env_keys, section, 0, &p->seen_env, name, value);
 	if (strncmp(section, "peer", 4) == 0 && (section[4] == '.' || section[4] == ' '))
 		return find_peer(p, section, &i) &&
 		       set_key(p, peer_keys, section, i, &p->seen_peer[i], name, value);
 	if (section[0] == '\0')
 		return fail(p, "'%s' stands before the first section: put it below [node]", name);
-	return fail(p, "there is no section [%s]: known are [node], [peer.ID] and [swap]", section);
+	return fail(p, "there is no section [%s]: known are [node], [peer.ID], [swap] and [env]", section);
 }
 
 /* What inih would do silently: cut a long line in two, stop at a NUL. */
@@ -457,6 +476,7 @@ int hcd_config_parse(const char *text, size_t len, const char *name,
 	struct hcd_config config = {
 		.node = { .port = HCD_PORT, .conns = HCD_CONNS, .psk_file = HCD_PSK_PATH },
 		.swap = { .encrypt = true },
+		.env = { .network = HCD_ENV_NETWORK },
 	};
 	struct parser p = { .config = &config };
 	_cleanup_free_ char *copy = NULL;

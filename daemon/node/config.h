@@ -20,6 +20,7 @@
 #define HCD_PSK_PATH		"/etc/hyperchain/psk"
 #define HCD_PORT		7701
 #define HCD_CONNS		2
+#define HCD_ENV_NETWORK		"10.88.0.0"
 #define HCD_NODE_ID_MAX		0x7fffffffu
 #define HCD_CONFIG_SIZE_MAX	(256 * 1024)
 #define HCD_CONFIG_LINE_MAX	190		/* inih cuts longer lines in two */
@@ -51,6 +52,9 @@ struct hcd_config {
 		uint64_t size;			/* 0 = not set */
 		char backing[HCD_PATH_LEN];	/* "" = none */
 	} swap;
+	struct {
+		char network[INET_ADDRSTRLEN];	/* first of 4096 addresses for environments */
+	} env;
 	struct hcd_peer_config *peers;		/* sorted by id */
 	size_t nr_peers;
 };

@@ -43,6 +43,13 @@ static const struct request {
 	{ "track",		FOR_ADMIN,	hcd_do_track },
 	{ "untrack",		FOR_ADMIN,	hcd_do_untrack },
 	{ "env.list",		FOR_ALL,	hcd_do_env_list },
+	{ "container.list",	FOR_ALL,	hcd_do_container_list },
+	{ "container.show",	FOR_ALL,	hcd_do_container_show },
+	{ "container.create",	FOR_ADMIN,	hcd_do_container_create },
+	{ "container.start",	FOR_ADMIN,	hcd_do_container_start },
+	{ "container.stop",	FOR_ADMIN,	hcd_do_container_stop },
+	{ "container.resize",	FOR_ADMIN,	hcd_do_container_resize },
+	{ "container.del",	FOR_ADMIN,	hcd_do_container_del },
 };
 
 static void finish(struct hcd_request *req, json_t *answer)

@@ -76,6 +76,13 @@ void hcd_do_memory_swap(struct hcd_request *req);
 void hcd_do_track(struct hcd_request *req);
 void hcd_do_untrack(struct hcd_request *req);
 void hcd_do_env_list(struct hcd_request *req);
+void hcd_do_container_list(struct hcd_request *req);
+void hcd_do_container_show(struct hcd_request *req);
+void hcd_do_container_create(struct hcd_request *req);
+void hcd_do_container_start(struct hcd_request *req);
+void hcd_do_container_stop(struct hcd_request *req);
+void hcd_do_container_resize(struct hcd_request *req);
+void hcd_do_container_del(struct hcd_request *req);
 
 /* What the cluster says of node @id, if it is a member: role, controller, drained, dead. */
 void hcd_cluster_describe(struct hcd *d, uint32_t id, json_t *obj);

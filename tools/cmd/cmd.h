@@ -23,6 +23,14 @@ int cmd_node_token(int argc, char **argv);
 int cmd_node_join(int argc, char **argv);
 int cmd_node_remove(int argc, char **argv);
 
+/* Verbs of "env" with a file of their own. */
+int cmd_env_create(int argc, char **argv);
+int cmd_env_start(int argc, char **argv);
+int cmd_env_stop(int argc, char **argv);
+int cmd_env_resize(int argc, char **argv);
+int cmd_env_del(int argc, char **argv);
+int cmd_env_exec(int argc, char **argv);
+
 /* Verbs of "memory" with files of their own. */
 int cmd_memory_show(int argc, char **argv);
 int cmd_memory_swap(int argc, char **argv);

@@ -44,11 +44,11 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		return
 		;;
-	--backing | -b)
+	--backing | -b | --image | -i | --ssh-key | -k)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--size | -s | --reserve | --quota | -q)
+	--size | -s | --reserve | --quota | -q | --memory | -m)
 		mapfile -t COMPREPLY < <(compgen -W '512M 1G 2G 4G 8G 16G' -- "$cur")
 		return
 		;;
@@ -97,7 +97,7 @@ _hyperchain() {
 	"peer del" | "node show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		;;
-	"env show")
+	"env show" | "env start" | "env stop" | "env resize" | "env exec" | "env del")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
 		;;
 	simulate)

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * container.list, .show, .create, .start, .stop, .resize, .del. What changes something is begun and
+ * answered at once; .show says "busy" until it is done, and then how it went.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/env/container.h"
+#include "daemon/env/envs.h"
+#include "daemon/node/request.h"
+#include "daemon/policy/env.h"
+
+#define ROWS_MAX	32
+#define PIDS		8192
+#define CPUS_MILLI_MIN	10
+#define CPUS_MILLI_MAX	65536000
+#define MEMORY_MIN	(16u << 20)
+
+static bool is_theirs(const struct hcd_request *req, const struct hcd_container *c)
+{
+	return req->is_admin || !req->env || req->env == c->id;
+}
+
+void hcd_do_container_list(struct hcd_request *req)
+{
+	struct hcd_containers *cs = req->d->containers;
+	json_t *list = json_array();
+	json_int_t after = 0;
+	bool has_more = false;
+
+	if (!hcd_request_unpack(req, "{s?I}", "after", &after)) {
+		json_decref(list);
+		return;
+	}
+	for (struct hcd_container *c = hcd_container_first(cs); c; c = c->next) {
+		if (c->id <= after || !is_theirs(req, c))
+			continue;
+		has_more = json_array_size(list) == ROWS_MAX;
+		if (has_more)
+			break;
+		json_array_append_new(list, hcd_container_json(cs, c));
+	}
+	hcd_request_ok(req, json_pack("{s:o, s:b}", "containers", list, "more", has_more));
+}
+
+/* NULL: the request has failed. */
+static struct hcd_container *find(struct hcd_request *req, const char *name)
+{
+	struct hcd_container *c = hcd_container_find(req->d->containers, name);
+
+	if (c && is_theirs(req, c))
+		return c;
+	hcd_request_fail(req, "There is no environment \"%.64s\" with a container on this node; \"hyperchain env list\" tells which there are.",
+			 name);
+	return NULL;
+}
+
+static struct hcd_container *find_idle(struct hcd_request *req, const char *name)
+{
+	struct hcd_container *c = find(req, name);
+
+	if (!c)
+		return NULL;
+	if (c->state == HCD_CONTAINER_FAILED) {
+		hcd_request_fail(req, "Environment %s could not be created: %s", c->name, c->error);
+		return NULL;
+	}
+	/* What waits to be tried again is not under way. */
+	if (c->job || (hcd_container_is_busy(c) && !c->error[0])) {
+		hcd_request_fail(req, "Environment %s is being worked on; try again in a moment.", c->name);
+		return NULL;
+	}
+	return c;
+}
+
+static void answer(struct hcd_request *req, const struct hcd_container *c)
+{
+	hcd_request_ok(req, json_pack("{s:o}", "container",
+				      hcd_container_json(req->d->containers, c)));
+}
+
+void hcd_do_container_show(struct hcd_request *req)
+{
+	struct hcd_container *c;
+	const char *name;
+
+	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
+		return;
+	c = find(req, name);
+	if (c)
+		answer(req, c);
+}
+
+/* ---- create ---------------------------------------------------------------------------- */
+
+static bool is_login(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= HCD_CONTAINER_NAME && name[0] >= 'a' && name[0] <= 'z' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+/* One key a line, no private one. Return: false, the request has failed. */
+static bool check_keys(struct hcd_request *req, const char *keys)
+{
+	if (strlen(keys) >= HCD_CONTAINER_KEYS) {
+		hcd_request_fail(req, "The ssh keys are longer than %d bytes.", HCD_CONTAINER_KEYS - 1);
+		return false;
+	}
+	for (const char *line = keys; *line; line += strspn(line, "\n")) {
+		size_t len = strcspn(line, "\n");
+
+		if (strncmp(line, "-----BEGIN", 10) == 0) {
+			hcd_request_fail(req, "That is a private key, which nobody but its owner may have: give the public one (.pub).");
+			return false;
+		}
+		if (len && line[0] != '#' && strncmp(line, "ssh-", 4) && strncmp(line, "ecdsa-", 6) &&
+		    strncmp(line, "sk-", 3)) {
+			hcd_request_fail(req, "\"%.*s...\" is no public ssh key: a line begins with its kind, like ssh-ed25519.",
+					 (int)(len < 20 ? len : 20), line);
+			return false;
+		}
+		line += len;
+	}
+	return true;
+}
+
+static bool check_limits(struct hcd_request *req, json_int_t cpus_milli, json_int_t memory,
+			 json_int_t quota)
+{
+	return (cpus_milli == 0 || hcd_request_range(req, "The CPUs, in thousandths,", cpus_milli,
+						     CPUS_MILLI_MIN, CPUS_MILLI_MAX)) &&
+	       (memory == 0 || hcd_request_range(req, "memory", memory, MEMORY_MIN, HC_DISK_SIZE_MAX)) &&
+	       hcd_request_range(req, "quota", quota, 0, HC_DISK_SIZE_MAX);
+}
+
+/* A place in the tables of environments and of containers. NULL: the request has failed. */
+static struct hcd_container *add(struct hcd_request *req, const char *name, struct hcd_env *env)
+{
+	struct hcd *d = req->d;
+	struct hcd_env *any = hcd_state_env_by_name(&d->state, name, 0), *kept;
+	struct hcd_container *c;
+
+	if (hcd_state_env_by_name(&d->state, name, d->config.node.id)) {
+		hcd_request_fail(req, "\"%s\" is tracked by hand on this node: untrack it first, or take another name.",
+				 name);
+		return NULL;
+	}
+	env->node = d->config.node.id;
+	snprintf(env->name, sizeof(env->name), "%s", name);
+	env->id = any ? any->id : hcd_env_id(name, hcd_env_is_taken, &d->state);
+	if (!env->id) {
+		hcd_request_fail(req, "There are %d environments already, which is the limit.",
+				 HC_ENVS_MAX);
+		return NULL;
+	}
+	kept = hcd_state_env_add(&d->state);
+	c = kept ? hcd_container_add(d->containers, name, env->id) : NULL;
+	if (kept)
+		*kept = *env;
+	if (!c) {
+		if (kept)
+			hcd_state_env_del(&d->state, kept);
+		hcd_request_fail(req, "Memory is short.");
+	}
+	return c;
+}
+
+static void undo(struct hcd *d, struct hcd_container *c)
+{
+	struct hcd_env *env = hcd_state_env_by_id(&d->state, c->id, d->config.node.id);
+
+	hcd_container_drop(d->containers, c);
+	if (env)
+		hcd_state_env_del(&d->state, env);
+	hcd_save(d, NULL);
+}
+
+void hcd_do_container_create(struct hcd_request *req)
+{
+	struct hcd *d = req->d;
+	json_int_t cpus_milli = 0, memory = 0, quota = 0, replicas = HC_REPLICAS_MAX;
+	struct hcd_env env = { 0 };
+	const char *name, *image = "", *keys = "";
+	char error[HCD_ERROR_LEN] = "Memory is short.";
+	struct hcd_container *c;
+	json_t *nodes = NULL;
+
+	if (!hcd_request_unpack(req, "{s:s, s?s, s?s, s?o, s?I, s?I, s?I, s?I}", "name", &name, "image",
+				&image, "keys", &keys, "nodes", &nodes, "cpus_milli", &cpus_milli,
+				"memory", &memory, "quota", &quota, "replicas", &replicas))
+		return;
+	if (!is_login(name)) {
+		hcd_request_fail(req, "\"%.64s\" is no login: a small letter, then at most %d small letters, digits, '_' and '-'.",
+				 name, HCD_CONTAINER_NAME - 1);
+		return;
+	}
+	if (!check_keys(req, keys) || !check_limits(req, cpus_milli, memory, quota) ||
+	    !hcd_request_range(req, "replicas", replicas, 1, HC_REPLICAS_MAX) ||
+	    (nodes && !hcd_env_take_donors(req, nodes, &env)))
+		return;
+	if (strlen(image) >= HCD_PATH_LEN || (image[0] && image[0] != '/')) {
+		hcd_request_fail(req, "The image must be an absolute path of less than %d bytes.",
+				 HCD_PATH_LEN);
+		return;
+	}
+	c = hcd_container_find(d->containers, name);
+	if (c && c->state == HCD_CONTAINER_FAILED) {
+		hcd_container_drop(d->containers, c);
+	} else if (c) {
+		hcd_request_fail(req, "There is an environment \"%s\" already.", name);
+		return;
+	}
+	env.quota = (uint64_t)quota;
+	env.replicas = (uint32_t)replicas;
+	c = add(req, name, &env);
+	if (!c)
+		return;
+	c->keys = strdup(keys);
+	snprintf(c->image, sizeof(c->image), "%s", image);
+	c->cpus_milli = (uint32_t)cpus_milli;
+	c->memory = (uint64_t)memory;
+	c->pids = PIDS;
+	c->is_on = true;
+	c->state = HCD_CONTAINER_CREATING;
+	if (!c->keys || hcd_containers_save(d->containers, error) < 0 || hcd_save(d, error) < 0) {
+		undo(d, c);
+		hcd_request_fail(req, "Nothing was created: %s", error);
+		return;
+	}
+	hcd_envs_tell_all(d);
+	hcd_container_do(d->containers, c, HCD_OP_CREATE);
+	answer(req, c);
+}
+
+/* ---- change ---------------------------------------------------------------------------- */
+
+static void begin(struct hcd_request *req, struct hcd_container *c, enum hcd_container_op op)
+{
+	char error[HCD_ERROR_LEN];
+
+	if (hcd_containers_save(req->d->containers, error) < 0) {
+		hcd_request_fail(req, "%s", error);
+		return;
+	}
+	c->error[0] = '\0';
+	hcd_container_do(req->d->containers, c, op);
+	answer(req, c);
+}
+
+void hcd_do_container_start(struct hcd_request *req)
+{
+	struct hcd_container *c;
+	const char *name;
+
+	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
+		return;
+	c = find_idle(req, name);
+	if (!c)
+		return;
+	if (c->state == HCD_CONTAINER_RUNNING) {
+		hcd_request_fail(req, "Environment %s runs already.", c->name);
+		return;
+	}
+	c->is_on = true;
+	begin(req, c, HCD_OP_START);
+}
+
+void hcd_do_container_stop(struct hcd_request *req)
+{
+	struct hcd_container *c;
+	const char *name;
+
+	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
+		return;
+	c = find_idle(req, name);
+	if (!c)
+		return;
+	c->is_on = false;
+	begin(req, c, HCD_OP_STOP);
+}
+
+void hcd_do_container_resize(struct hcd_request *req)
+{
+	struct hcd_container *c;
+	json_int_t cpus_milli, memory;
+	const char *name;
+	json_t *cpus = NULL, *bytes = NULL;
+
+	if (!hcd_request_unpack(req, "{s:s, s?o, s?o}", "name", &name, "cpus_milli", &cpus, "memory",
+				&bytes))
+		return;
+	c = find_idle(req, name);
+	if (!c)
+		return;
+	cpus_milli = cpus ? json_integer_value(cpus) : c->cpus_milli;
+	memory = bytes ? json_integer_value(bytes) : (json_int_t)c->memory;
+	if (!check_limits(req, cpus_milli, memory, 0))
+		return;
+	c->cpus_milli = (uint32_t)cpus_milli;
+	c->memory = (uint64_t)memory;
+	begin(req, c, HCD_OP_LIMIT);
+}
+
+void hcd_do_container_del(struct hcd_request *req)
+{
+	struct hcd_container *c;
+	const char *name;
+	int forget = 0;
+
+	if (!hcd_request_unpack(req, "{s:s, s?b}", "name", &name, "forget", &forget))
+		return;
+	c = hcd_container_find(req->d->containers, name);
+	if (c && c->state == HCD_CONTAINER_FAILED) {
+		hcd_container_drop(req->d->containers, c);
+		hcd_request_ok(req, NULL);
+		return;
+	}
+	c = find_idle(req, name);
+	if (!c)
+		return;
+	/* From here on it goes, also over a restart. */
+	c->is_on = false;
+	c->is_made = false;
+	c->forget = forget;
+	c->state = HCD_CONTAINER_DELETING;
+	begin(req, c, HCD_OP_DEL);
+}

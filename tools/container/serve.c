@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The socket: one request a connection, each in a process of its own.
+ *
+ *	{"do": "create", "name": ..., ...} -> {"step": "...", "done": 1, "total": 2}* {"ok": true, ...}
+ *
+ * One request at a time for each environment: a lock of its name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "container.h"
+
+#define REQUEST_MAX	65536
+
+struct call {
+	int fd;
+	struct hcc_spec spec;
+	struct hcc_place place;
+	json_t *request;
+};
+
+static void tell(int fd, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	/* Whoever asked may be gone: the work goes on. */
+	if (text && send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		errno = 0;
+	free(text);
+	json_decref(json);
+}
+
+static void step(const char *what, uint64_t done, uint64_t total, void *ctx)
+{
+	tell(((struct call *)ctx)->fd,
+	     json_pack("{s:s, s:I, s:I}", "step", what, "done", (json_int_t)done, "total",
+		       (json_int_t)total));
+}
+
+static json_t *describe(const struct call *c)
+{
+	pid_t pid = hcc_pid(c->spec.name);
+
+	return json_pack("{s:b, s:s, s:s, s:I, s:b, s:b}", "ok", 1, "address", c->place.address,
+			 "cgroup", c->place.cgroup, "pid", (json_int_t)pid, "running", pid > 0,
+			 "exists", access(c->place.root, F_OK) == 0);
+}
+
+static int do_state(struct call *c, char error[HCC_ERROR_LEN])
+{
+	(void)error;
+	tell(c->fd, describe(c));
+	return 0;
+}
+
+static int start(struct call *c, bool *ret_has_sshd, char error[HCC_ERROR_LEN])
+{
+	int r;
+
+	if (access(c->place.root, F_OK) < 0)
+		return hcc_fail(error, -ENOENT, "Environment %s has no root file system on this node.",
+				c->spec.name);
+	if (hcc_pid(c->spec.name))
+		return hcc_fail(error, -EALREADY, "Environment %s runs already.", c->spec.name);
+	step("starting the container", 0, 0, c);
+	hcc_limit_remove(&c->place);
+	r = hcc_provision(&c->spec, &c->place, ret_has_sshd, error);
+	r = r ? : hcc_limit(&c->spec, &c->place, error);
+	r = r ? : hcc_net_up(&c->place, error);
+	r = r ? : hcc_start(&c->spec, &c->place, error);
+	if (r < 0) {
+		hcc_net_down(&c->place);
+		hcc_limit_remove(&c->place);
+	}
+	return r;
+}
+
+static int do_start(struct call *c, char error[HCC_ERROR_LEN])
+{
+	bool has_sshd = false;
+	int r = start(c, &has_sshd, error);
+	json_t *answer;
+
+	if (r < 0)
+		return r;
+	answer = describe(c);
+	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
+	tell(c->fd, answer);
+	return 0;
+}
+
+static int stop(struct call *c, char error[HCC_ERROR_LEN])
+{
+	int r = hcc_stop(&c->place, c->spec.name, error);
+
+	if (r == 0) {
+		hcc_net_down(&c->place);
+		hcc_limit_remove(&c->place);
+	}
+	return r;
+}
+
+static int do_stop(struct call *c, char error[HCC_ERROR_LEN])
+{
+	int r = stop(c, error);
+
+	if (r == 0)
+		tell(c->fd, describe(c));
+	return r;
+}
+
+static int remove_all(struct call *c, bool forget, char error[HCC_ERROR_LEN])
+{
+	int r = hcc_remove_tree(c->place.dir) ? : hcc_remove_tree(c->place.lxc);
+
+	if (r == 0 && forget)
+		r = hcc_remove_tree(c->place.identity);
+	return r < 0 ? hcc_fail(error, r, "%s can't be removed: %s.", c->place.dir, strerror(-r)) : 0;
+}
+
+static int do_del(struct call *c, char error[HCC_ERROR_LEN])
+{
+	int r = stop(c, error);
+
+	r = r ? : remove_all(c, json_is_true(json_object_get(c->request, "forget")), error);
+	if (r == 0)
+		tell(c->fd, describe(c));
+	return r;
+}
+
+static int make_root(struct call *c, char error[HCC_ERROR_LEN])
+{
+	struct hcc_place *p = &c->place;
+
+	if (mkdir(p->dir, 0700) < 0)
+		return errno == EEXIST ?
+		       hcc_fail(error, -EEXIST, "There is a root file system of an environment %s already, in %s.",
+				c->spec.name, p->dir) :
+		       hcc_fail(error, -errno, "Cannot make %s: %m.", p->dir);
+	/* Its own root may pass, nobody else's and no user of the host. */
+	if (chown(p->dir, 0, p->uid) < 0 || chmod(p->dir, 0710) < 0 || mkdir(p->root, 0755) < 0 ||
+	    chown(p->root, p->uid, p->uid) < 0)
+		return hcc_fail(error, -errno, "Cannot make %s: %m.", p->root);
+	return 0;
+}
+
+static int do_create(struct call *c, char error[HCC_ERROR_LEN])
+{
+	bool has_sshd = false;
+	json_t *answer;
+	int r;
+
+	if (hcc_pid(c->spec.name))
+		return hcc_fail(error, -EEXIST, "Environment %s runs already.", c->spec.name);
+	r = make_root(c, error);
+	if (r == -EEXIST)
+		return r;
+	r = r ? : hcc_image(&c->spec, &c->place, step, c, error);
+	r = r ? : start(c, &has_sshd, error);
+	if (r < 0) {
+		/* liblxc's log stays: the error names it. */
+		if (hcc_remove_tree(c->place.dir) < 0)
+			fprintf(stderr, "hyperchain-container: %s is left behind.\n", c->place.dir);
+		return r;
+	}
+	answer = describe(c);
+	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
+	tell(c->fd, answer);
+	return 0;
+}
+
+static int do_limit(struct call *c, char error[HCC_ERROR_LEN])
+{
+	int r = hcc_pid(c->spec.name) ? hcc_limit(&c->spec, &c->place, error) : 0;
+
+	if (r == 0)
+		tell(c->fd, describe(c));
+	return r;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct call *c, char error[HCC_ERROR_LEN]);
+} verbs[] = {
+	{ "state",	do_state },
+	{ "create",	do_create },
+	{ "start",	do_start },
+	{ "stop",	do_stop },
+	{ "del",	do_del },
+	{ "limit",	do_limit },
+};
+
+/* Held until this process ends. */
+static int lock(const struct call *c, char error[HCC_ERROR_LEN])
+{
+	char path[HCC_PATH_LEN];
+	int fd;
+
+	snprintf(path, sizeof(path), HCC_DIR "/lock/%s", c->spec.name);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return hcc_fail(error, -errno, "Cannot lock %s: %m.", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return hcc_fail(error, -EBUSY, "Environment %s is being worked on already.", c->spec.name);
+	return 0;
+}
+
+static int handle(struct call *c, const char *text, size_t len, char error[HCC_ERROR_LEN])
+{
+	const char *name;
+	json_error_t why;
+	int r;
+
+	c->request = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	name = json_string_value(json_object_get(c->request, "do"));
+	if (!name)
+		return hcc_fail(error, -EINVAL, "That is no request.");
+	r = hcc_spec_parse(c->request, &c->spec, error) ? : hcc_place(&c->spec, &c->place, error);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verbs[i].name, name))
+			continue;
+		r = verbs[i].run == do_state ? 0 : lock(c, error);
+		return r ? : verbs[i].run(c, error);
+	}
+	return hcc_fail(error, -EINVAL, "hyperchain-container (version " HC_VERSION ") does not know \"%.32s\".",
+			name);
+}
+
+static void answer_one(int fd)
+{
+	struct timeval limit = { .tv_sec = 10 };
+	char error[HCC_ERROR_LEN] = "It failed without a reason.", *text = malloc(REQUEST_MAX);
+	struct call c = { .fd = fd };
+	ssize_t n;
+	int r;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = text ? recv(fd, text, REQUEST_MAX, 0) : -1;
+	if (n <= 0)
+		return;
+	r = handle(&c, text, (size_t)n, error);
+	if (r < 0)
+		tell(fd, json_pack("{s:b, s:s, s:i}", "ok", 0, "error", error, "errno", -r));
+}
+
+static int make_dirs(char error[HCC_ERROR_LEN])
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} dirs[] = {
+		{ HCC_DIR, 0711 }, { HCC_DIR "/env", 0711 }, { HCC_DIR "/identity", 0700 },
+		{ HCC_DIR "/image", 0700 }, { HCC_DIR "/lxc", 0711 }, { HCC_DIR "/lock", 0700 },
+		{ "/run/hyperchain", 0755 },
+	};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if ((mkdir(dirs[i].path, 0700) < 0 && errno != EEXIST) ||
+		    chmod(dirs[i].path, dirs[i].mode) < 0)
+			return hcc_fail(error, -errno, "Cannot make %s: %m.", dirs[i].path);
+	}
+	return 0;
+}
+
+static int listen_on(const char *path, char error[HCC_ERROR_LEN])
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(at.sun_path))
+		return hcc_fail(error, -EINVAL, "No socket can be made at %s.", path);
+	strcpy(at.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0) {
+		close(fd);
+		return hcc_fail(error, -EADDRINUSE, "hyperchain-container runs already.");
+	}
+	unlink(path);
+	umask(0177);
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 16) < 0) {
+		close(fd);
+		return hcc_fail(error, -errno, "Cannot listen on %s: %m.", path);
+	}
+	umask(022);
+	return fd;
+}
+
+int hcc_serve(const char *socket_path, char error[HCC_ERROR_LEN])
+{
+	struct sigaction reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+	int fd, r = make_dirs(error);
+
+	if (r < 0)
+		return r;
+	fd = listen_on(socket_path, error);
+	if (fd < 0)
+		return fd;
+	sigaction(SIGCHLD, &reap, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sd_notify(0, "READY=1");
+	for (;;) {
+		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		pid_t pid = c < 0 ? -1 : fork();
+
+		if (pid == 0) {
+			close(fd);
+			/* Its own children are waited for. */
+			signal(SIGCHLD, SIG_DFL);
+			answer_one(c);
+			_exit(0);
+		}
+		if (c >= 0)
+			close(c);
+		else if (errno != EINTR && errno != ECONNABORTED)
+			return hcc_fail(error, -errno, "The socket is gone: %m.");
+	}
+}

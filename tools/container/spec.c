@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the daemon asks for, checked again: a mistake there must not become root here. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "container.h"
+
+#define NAME_LEN_MAX	31	/* a login's; a host name may be longer */
+
+int hcc_fail(char error[HCC_ERROR_LEN], int r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(error, HCC_ERROR_LEN, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+bool hcc_name_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	/* As useradd(8) has it, without '$'. */
+	return len && len <= NAME_LEN_MAX && name[0] >= 'a' && name[0] <= 'z' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+static bool take_text(json_t *obj, const char *key, char *buf, size_t len)
+{
+	const char *text = json_string_value(json_object_get(obj, key));
+
+	if (!text)
+		text = "";
+	if (strlen(text) >= len || strlen(text) != json_string_length(json_object_get(obj, key)))
+		return false;
+	strcpy(buf, text);
+	return true;
+}
+
+static uint64_t number(json_t *obj, const char *key)
+{
+	json_int_t value = json_integer_value(json_object_get(obj, key));
+
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+int hcc_spec_parse(json_t *obj, struct hcc_spec *ret_spec, char error[HCC_ERROR_LEN])
+{
+	struct hcc_spec s = { 0 };
+	struct in_addr net;
+	uint64_t id = number(obj, "id");
+
+	if (!take_text(obj, "name", s.name, sizeof(s.name)) || !hcc_name_is_good(s.name))
+		return hcc_fail(error, -EINVAL, "An environment's name is a login: a small letter, then at most %d small letters, digits, '_' and '-'.",
+				NAME_LEN_MAX - 1);
+	if (id < 1 || id > HC_ENVS_MAX)
+		return hcc_fail(error, -EINVAL, "The environment has no id from 1 to %d.", HC_ENVS_MAX);
+	if (!take_text(obj, "image", s.image, sizeof(s.image)) ||
+	    (s.image[0] && s.image[0] != '/'))
+		return hcc_fail(error, -EINVAL, "The image must be an absolute path of less than %d bytes.",
+				HCC_PATH_LEN);
+	if (!take_text(obj, "keys", s.keys, sizeof(s.keys)))
+		return hcc_fail(error, -EINVAL, "The ssh keys are longer than %d bytes.", HCC_KEYS_LEN - 1);
+	if (!take_text(obj, "network", s.network, sizeof(s.network)) ||
+	    inet_pton(AF_INET, s.network, &net) != 1)
+		return hcc_fail(error, -EINVAL, "\"%s\" is no IPv4 network for environments.", s.network);
+	s.id = (uint32_t)id;
+	s.cpus_milli = (uint32_t)number(obj, "cpus_milli");
+	s.memory = number(obj, "memory");
+	s.swap = number(obj, "swap");
+	s.pids = (uint32_t)number(obj, "pids");
+	*ret_spec = s;
+	return 0;
+}
+
+static void address(const char *network, uint32_t offset, char buf[16])
+{
+	struct in_addr a;
+
+	inet_pton(AF_INET, network, &a);
+	a.s_addr = htonl(ntohl(a.s_addr) + offset);
+	inet_ntop(AF_INET, &a, buf, 16);
+}
+
+int hcc_place(const struct hcc_spec *spec, struct hcc_place *ret_place, char error[HCC_ERROR_LEN])
+{
+	struct hcc_place *p = ret_place;
+	const char *name = spec->name;
+
+	if (!hcc_name_is_good(name))
+		return hcc_fail(error, -EINVAL, "The environment's name is none.");
+	p->uid = HCC_UID_FIRST + spec->id * HCC_IDS;
+	snprintf(p->dir, sizeof(p->dir), HCC_DIR "/env/%s", name);
+	snprintf(p->root, sizeof(p->root), HCC_DIR "/env/%s/root", name);
+	snprintf(p->identity, sizeof(p->identity), HCC_DIR "/identity/%s", name);
+	snprintf(p->lxc, sizeof(p->lxc), HCC_DIR "/lxc/%s", name);
+	snprintf(p->cgroup, sizeof(p->cgroup), "%s/%s/%s", hcc_cgroup_mount(), hcc_cgroup_base(),
+		 name);
+	snprintf(p->monitor, sizeof(p->monitor), "%s/%s/.monitor/%s", hcc_cgroup_mount(),
+		 hcc_cgroup_base(), name);
+	snprintf(p->bridge, sizeof(p->bridge), "hcb%u", spec->id);
+	address(spec->network, spec->id * 4 + 1, p->gateway);
+	address(spec->network, spec->id * 4 + 2, p->address);
+	return 0;
+}
