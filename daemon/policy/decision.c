@@ -5,6 +5,45 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+const char *pol_action_name(enum pol_action action)
+{
+	static const char *const names[POL_ACTIONS] = {
+		[POL_ALLOCATE] = "allocate",
+		[POL_REFUSE] = "refuse",
+		[POL_CANDIDATES] = "candidates",
+		[POL_SELECT] = "select",
+		[POL_MIGRATE] = "migrate",
+		[POL_LEADER] = "leader",
+		[POL_SPARE_SET] = "spare_set",
+		[POL_SPARE_UNSET] = "spare_unset",
+		[POL_SPARE_LENT] = "spare_lend",
+		[POL_SPARE_RETURNED] = "spare_return",
+		[POL_TAKEOVER] = "takeover",
+		[POL_RESTORE] = "restore",
+		[POL_RESIZE] = "resize",
+		[POL_FREE] = "free",
+		[POL_VIEW] = "view",
+		[POL_COPY_START] = "copy_start",
+		[POL_COPY_STOP] = "copy_stop",
+		[POL_PLACE] = "place",
+		[POL_ENVIRONMENT] = "environment",
+		[POL_ALERT] = "alert",
+		[POL_KEEP] = "keep",
+	};
+
+	return names[action];
+}
+
+const char *pol_spare_name(enum pol_spare kind)
+{
+	static const char *const names[] = {
+		[POL_NO_SPARE] = "none", [POL_IDLE] = "idle", [POL_SHARED] = "shared",
+		[POL_OVERLOAD] = "overload",
+	};
+
+	return names[kind];
+}
+
 static void emit(struct pol_state *st, struct pol_decision *d, const char *fmt, va_list ap)
 {
 	char why[POL_WHY_LEN];

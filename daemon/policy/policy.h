@@ -115,6 +115,11 @@ enum pol_event_kind {
 	POL_EV_REQUEST, POL_EV_CANDIDATES, POL_EV_PICK, POL_EV_SELECT, POL_EV_LOAD, POL_EV_PROCESS,
 	POL_EV_EXIT, POL_EV_TICK, POL_EV_FAIL, POL_EV_RECOVER, POL_EV_JOIN, POL_EV_IDLE,
 	POL_EV_CONSOLIDATE, POL_EV_REVIEW, POL_EV_SPARE, POL_EV_USERS,
+	/*
+	 * Of a real cluster only: a node is drained or not any more, or removed (R1); a user
+	 * without nodes is known, or goes and gives back all he has (R13).
+	 */
+	POL_EV_DRAIN, POL_EV_UNDRAIN, POL_EV_GONE, POL_EV_USER_ADD, POL_EV_USER_DEL,
 };
 
 /* A request in R15's fields; POL_UNKNOWN: not stated. */
@@ -161,6 +166,10 @@ int pol_add_view(struct pol_state *st, const struct pol_view_info *info);
  */
 int pol_step(struct pol_state *st, const struct pol_event *event, int64_t now,
 	     const struct pol_sink *sink);
+
+/* The word for an action or a kind of spare. Static memory. */
+const char *pol_action_name(enum pol_action action);
+const char *pol_spare_name(enum pol_spare kind);
 
 /* For summaries: least, greatest and mean known current load of living nodes. Return: how many. */
 size_t pol_load_spread(const struct pol_state *st, int64_t *ret_min, int64_t *ret_max,

@@ -52,6 +52,11 @@ bool pol_is_candidate(const struct pol_state *st, const struct pol_node *node)
 	return why_not(st, node) == IS_CANDIDATE;
 }
 
+const char *pol_not_candidate(const struct pol_state *st, const struct pol_node *node)
+{
+	return why_texts[why_not(st, node)];
+}
+
 /* Fewest users, then least average, then the lower id. */
 static int cmp_choice(const void *a, const void *b, int window)
 {

@@ -336,6 +336,8 @@ void pol_heal(struct pol_state *st, struct pol_env *env, unsigned int rule);
 int pol_consolidate_check(struct pol_state *st, struct pol_env *env);	/* R9 */
 /* request.c, R14 and R15. */
 bool pol_is_candidate(const struct pol_state *st, const struct pol_node *node);
+/* Why it is none, in a word or two; "" = it is. */
+const char *pol_not_candidate(const struct pol_state *st, const struct pol_node *node);
 /* The @n best candidates that @user has not, into tmp_nodes, without @not. Return: how many. */
 size_t pol_choose(struct pol_state *st, const struct pol_user *user, const struct pol_node *not,
 		  size_t n);
@@ -348,5 +350,10 @@ void pol_leave(struct pol_state *st, struct pol_user *user, unsigned int rule, b
 int pol_review(struct pol_state *st, struct pol_user *user, int64_t usage, int64_t load);
 /* review.c: the own node to give back next, or NULL. */
 struct pol_node *pol_to_give_back(const struct pol_state *st, const struct pol_user *user);
+
+/* member.c: the pool as its administrator changes it. */
+void pol_drain(struct pol_state *st, struct pol_node *node, bool is_drained);	/* R1 */
+int pol_gone(struct pol_state *st, struct pol_node *node);
+int pol_user_del(struct pol_state *st, struct pol_user *user);			/* R13 */
 
 #endif /* HCD_POLICY_STATE_H */

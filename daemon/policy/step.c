@@ -146,6 +146,17 @@ static int do_event(struct pol_state *st, const struct pol_event *ev)
 			return -ENOENT;
 		view->users = ev->users;
 		return pol_view_check(st, view);
+	case POL_EV_DRAIN:
+	case POL_EV_UNDRAIN:
+		if (node)
+			pol_drain(st, node, ev->kind == POL_EV_DRAIN);
+		return node ? 0 : -ENOENT;
+	case POL_EV_GONE:
+		return node ? pol_gone(st, node) : -ENOENT;
+	case POL_EV_USER_ADD:
+		return user ? -EEXIST : pol_user_new(st, ev->user, &user);
+	case POL_EV_USER_DEL:
+		return user ? pol_user_del(st, user) : -ENOENT;
 	}
 	return -EINVAL;
 }

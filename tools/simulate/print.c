@@ -13,31 +13,29 @@ enum {
  * The fields of each action, in this order; a user or node that is none is left out of alert and
  * keep.
  */
-static const struct { const char *name; unsigned int fields; } actions[POL_ACTIONS] = {
-	[POL_ALLOCATE]		= { "allocate",		USER | NODES },
-	[POL_REFUSE]		= { "refuse",		USER | MISSING },
-	[POL_CANDIDATES]	= { "candidates",	USER | NODES },
-	[POL_SELECT]		= { "select",		USER | NODES },
-	[POL_MIGRATE]		= { "migrate",		PID | FROM_TO },
-	[POL_LEADER]		= { "leader",		USER | FROM_TO },
-	[POL_SPARE_SET]		= { "spare_set",	NODE | KIND },
-	[POL_SPARE_UNSET]	= { "spare_unset",	NODE | KIND },
-	[POL_SPARE_LENT]	= { "spare_lend",	USER | NODE },
-	[POL_SPARE_RETURNED]	= { "spare_return",	USER | NODE },
-	[POL_TAKEOVER]		= { "takeover",		NODE | SPARE },
-	[POL_RESTORE]		= { "restore",		NODE | SPARE | POLICY },
-	[POL_RESIZE]		= { "resize",		USER | FROM_TO | NODES },
-	[POL_FREE]		= { "free",		NODE | USER },
-	[POL_VIEW]		= { "view",		VIEW | NODES },
-	[POL_COPY_START]	= { "copy_start",	VIEW | NODE },
-	[POL_COPY_STOP]		= { "copy_stop",	VIEW | NODE },
-	[POL_PLACE]		= { "place",		PID | NODE },
-	[POL_ENVIRONMENT]	= { "environment",	USER | NODES },
-	[POL_ALERT]		= { "alert",		0 },
-	[POL_KEEP]		= { "keep",		0 },
+static const unsigned int fields_of[POL_ACTIONS] = {
+	[POL_ALLOCATE] = USER | NODES,
+	[POL_REFUSE] = USER | MISSING,
+	[POL_CANDIDATES] = USER | NODES,
+	[POL_SELECT] = USER | NODES,
+	[POL_MIGRATE] = PID | FROM_TO,
+	[POL_LEADER] = USER | FROM_TO,
+	[POL_SPARE_SET] = NODE | KIND,
+	[POL_SPARE_UNSET] = NODE | KIND,
+	[POL_SPARE_LENT] = USER | NODE,
+	[POL_SPARE_RETURNED] = USER | NODE,
+	[POL_TAKEOVER] = NODE | SPARE,
+	[POL_RESTORE] = NODE | SPARE | POLICY,
+	[POL_RESIZE] = USER | FROM_TO | NODES,
+	[POL_FREE] = NODE | USER,
+	[POL_VIEW] = VIEW | NODES,
+	[POL_COPY_START] = VIEW | NODE,
+	[POL_COPY_STOP] = VIEW | NODE,
+	[POL_PLACE] = PID | NODE,
+	[POL_ENVIRONMENT] = USER | NODES,
+	[POL_ALERT] = 0,
+	[POL_KEEP] = 0,
 };
-
-static const char *const kinds[] = { "none", "idle", "shared", "overload" };
 
 /* Whole numbers as such. */
 static json_t *number(int64_t x)
@@ -61,14 +59,14 @@ static void set(json_t *j, const char *key, json_t *value)
 
 static json_t *to_json(const struct pol_decision *d)
 {
-	unsigned int fields = actions[d->action].fields;
+	unsigned int fields = fields_of[d->action];
 	json_t *j = json_object();
 	char rule[8];
 
 	snprintf(rule, sizeof(rule), "R%u", d->rule);
 	set(j, "at", number(d->at));
 	set(j, "rule", json_string(rule));
-	set(j, "action", json_string(actions[d->action].name));
+	set(j, "action", json_string(pol_action_name(d->action)));
 	if (fields & PID)
 		set(j, "pid", json_integer(d->pid));
 	if (fields & VIEW)
@@ -84,7 +82,7 @@ static json_t *to_json(const struct pol_decision *d)
 	if (fields & SPARE)
 		set(j, "spare", json_integer(d->spare));
 	if (fields & KIND)
-		set(j, "kind", json_string(kinds[d->kind]));
+		set(j, "kind", json_string(pol_spare_name(d->kind)));
 	if (fields & POLICY)
 		set(j, "policy", json_string(d->is_swap ? "swap" : "return"));
 	if (fields & MISSING)
@@ -139,7 +137,7 @@ void sim_print_summary(struct sim_printer *p)
 	}
 	for (unsigned int i = 0; i < POL_ACTIONS; i++)
 		if (p->per_action[i])
-			set(kinds_json, actions[i].name,
+			set(kinds_json, pol_action_name(i),
 			    json_integer((json_int_t)p->per_action[i]));
 	set(j, "events", json_integer((json_int_t)p->nr_events));
 	set(j, "decisions", json_integer((json_int_t)p->nr_decisions));
