@@ -3,6 +3,7 @@
 # hyperchaind. Included by the top Makefile, which has the rule for $(B)/obj/%.o.
 #   daemon       $(B)/bin/hyperchaind
 #   daemon-asan  $(B)/asan/bin/hyperchaind, with address and undefined-behaviour sanitizers
+#   daemon-old   $(B)/old/bin/hyperchaind, that knows the cluster's state of version 1 only
 
 daemon_srcs	:= $(wildcard daemon/*.c daemon/*/*.c)
 daemon_protos	:= $(wildcard daemon/cluster/proto/*.proto)
@@ -17,9 +18,11 @@ daemon_asan_objs := $(daemon_objs:$(B)/obj/%=$(B)/asan/obj/%)
 daemon_asan_flags := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 		  -fno-sanitize-recover=undefined
 
-.PHONY: daemon daemon-asan install-daemon
+.PHONY: daemon daemon-asan daemon-old install-daemon
 daemon: $(B)/bin/hyperchaind
 daemon-asan: $(B)/asan/bin/hyperchaind
+daemon-old:
+	@$(MAKE) --no-print-directory B=$(B)/old EXTRA_CFLAGS=-DHCD_FSM_VERSION=1 daemon
 
 ALL		+= $(B)/bin/hyperchaind
 INSTALL		+= daemon

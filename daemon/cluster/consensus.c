@@ -22,8 +22,6 @@
 #include "daemon/cluster/fsm.h"
 
 #define POLL_MS			50
-#define SNAPSHOT_THRESHOLD	512	/* entries */
-#define SNAPSHOT_TRAILING	256
 
 /* ---- the state machine ---------------------------------------------------------- */
 
@@ -461,8 +459,8 @@ static void open_engine(struct hcd_consensus *c, bool is_first)
 	c->has_raft = true;
 	raft_set_election_timeout(&c->raft, c->election_ms);
 	raft_set_heartbeat_timeout(&c->raft, c->election_ms / 10);
-	raft_set_snapshot_threshold(&c->raft, SNAPSHOT_THRESHOLD);
-	raft_set_snapshot_trailing(&c->raft, SNAPSHOT_TRAILING);
+	raft_set_snapshot_threshold(&c->raft, c->snapshot_entries);
+	raft_set_snapshot_trailing(&c->raft, c->snapshot_entries / 2);
 	raft_set_pre_vote(&c->raft, true);
 	if (is_first)
 		r = bootstrap(c);
@@ -493,6 +491,7 @@ int hcd_consensus_start(uv_loop_t *loop, const struct hcd_consensus_options *opt
 	c->ctx = ctx;
 	c->id = options->id;
 	c->election_ms = options->election_ms;
+	c->snapshot_entries = options->snapshot_entries;
 	c->started_ms = hcd_engine_ms();
 	snprintf(c->dir, sizeof(c->dir), "%s", options->dir);
 	uv_timer_init(loop, &c->flush);

@@ -67,6 +67,7 @@ struct hcd_consensus_options {
 	uint32_t id;
 	bool is_first;			/* empty log: begin one, with us as the only voter */
 	uint32_t election_ms;
+	uint32_t snapshot_entries;	/* as many more in the log: it is cut; half of them stay */
 };
 
 /**

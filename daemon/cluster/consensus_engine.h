@@ -29,7 +29,7 @@ struct hcd_consensus {
 	uv_loop_t *loop;
 	const struct hcd_consensus_ops *ops;
 	void *ctx;
-	uint32_t id, election_ms;
+	uint32_t id, election_ms, snapshot_entries;
 	char dir[HCD_PATH_LEN];
 	struct raft raft;
 	struct raft_io io;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/cluster/cluster.h"
+#include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
 #include "daemon/daemon.h"
 #include "daemon/node/cleanup.h"
@@ -148,6 +149,7 @@ static int open_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	const struct hcd_consensus_options options = {
 		.dir = dir, .id = c->identity.self.at.id, .is_first = c->identity.is_founder,
 		.election_ms = HCD_ELECTION_MS,
+		.snapshot_entries = c->d->config.node.log_entries,
 	};
 	int r;
 
@@ -217,6 +219,7 @@ static void step(struct hcd_control *c)
 	if (!c->consensus)
 		return;
 	hcd_ask_tick(c, now_ms);
+	hcd_rules_tick(c->rules, now_ms);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -388,7 +391,7 @@ int hcd_control_init(struct hcd_control *c, const char *name, const char *addres
 	id->is_founder = true;
 	id->nr_members = 0;
 	fill_member(c, &m);
-	st.version = 1;
+	st.version = HCD_FSM_VERSION;
 	st.cluster = (ProtobufCBinaryData){ sizeof(id->cluster), id->cluster };
 	st.name = id->name;
 	st.incarnation = 1;
@@ -481,9 +484,15 @@ int hcd_control_start(struct hcd *d, struct hcd_control **ret_control,
 	uint32_t id;
 	int r;
 
-	if (c)
+	if (c) {
 		c->fsm = malloc(sizeof(*c->fsm));
-	if (!c || !c->fsm) {
+		c->rules = hcd_rules_new(c);
+	}
+	if (!c || !c->fsm || !c->rules) {
+		if (c) {
+			hcd_rules_free(c->rules);
+			free(c->fsm);
+		}
 		free(c);
 		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
 		return -ENOMEM;
@@ -498,6 +507,7 @@ int hcd_control_start(struct hcd *d, struct hcd_control **ret_control,
 		r = -EINVAL;
 	}
 	if (r < 0) {
+		hcd_rules_free(c->rules);
 		free(c->fsm);
 		free(c);
 		return r;
@@ -537,6 +547,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	if (--c->nr_open)
 		return;
 	forget(c);
+	hcd_rules_free(c->rules);
 	free(c->fsm);
 	explicit_bzero(&c->identity, sizeof(c->identity));
 	free(c);

@@ -9,6 +9,7 @@
  *	control_beat.c		heartbeats, the lease, who is dead
  *	control_servers.c	how many voters, and who
  *	control_wire.c		the engine's messages in parts that fit frames
+ *	rules*.c		the rules, by the controller: see rules.h
  *	join.c			a token: made, shown at another member's door, let in
  *
  * All on the loop's thread.
@@ -36,6 +37,7 @@ struct hcd;
 struct hcd_peer;
 struct hcd_ask;
 struct hcd_join;
+struct hcd_rules;
 struct hcd_visit;
 
 /* What the controller, or in part any member, remembers of a member. */
@@ -70,6 +72,7 @@ struct hcd_control {
 	uint64_t servers_ms;		/* next look at the voters */
 	struct hcd_watch watch[HCD_MEMBERS_MAX];
 	size_t nr_watch;
+	struct hcd_rules *rules;
 	struct hcd_ask *asks;
 	uint64_t ask_serial, part_serial;
 	struct hcd_join *join;		/* under way */
@@ -170,6 +173,9 @@ void hcd_ask_cancel_all(struct hcd_control *c, const char *text);
 /* Give a command to our own log; only the controller does. 0 or -errno. */
 int hcd_control_propose(struct hcd_control *c, Hcp__Command *command, hcd_propose_cb cb,
 			void *arg);
+
+/* The same, when nobody waits for it: what became of it shows in the state. */
+void hcd_control_tell(struct hcd_control *c, Hcp__Command *command);
 
 int hcd_wire_send(struct hcd_control *c, uint32_t to, const uint8_t *data, size_t len);
 void hcd_wire_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hcd_frame *frame);

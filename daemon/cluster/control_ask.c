@@ -11,6 +11,7 @@
 
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/control.h"
+#include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
 #include "daemon/daemon.h"
 
@@ -73,7 +74,9 @@ int hcd_control_propose(struct hcd_control *c, Hcp__Command *command, hcd_propos
 	if (!c->consensus)
 		return -ESTALE;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	command->version = 1;
+	/* What old programs don't know they refuse, with all that follows. */
+	command->version = command->what_case == HCP__COMMAND__WHAT_STEP ||
+			   command->what_case == HCP__COMMAND__WHAT_COUNTERS ? 2 : 1;
 	command->at_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	data = hcd_command_pack(command, &len);
 	if (!data)
@@ -81,6 +84,25 @@ int hcd_control_propose(struct hcd_control *c, Hcp__Command *command, hcd_propos
 	r = hcd_consensus_propose(c->consensus, data, len, cb, arg);
 	free(data);
 	return r;
+}
+
+static void on_told(int error, const struct hcd_result *result, void *arg)
+{
+}
+
+void hcd_control_tell(struct hcd_control *c, Hcp__Command *command)
+{
+	hcd_control_propose(c, command, on_told, NULL);
+}
+
+static void on_wished(int error, const struct hcd_result *result, void *arg)
+{
+	struct hcd_ask *a = arg;
+
+	if (error == -EAGAIN)
+		a->to = 0;		/* we are not the controller any more */
+	else
+		on_proposed(error, result, arg);
 }
 
 static const char busy_text[] =
@@ -108,6 +130,10 @@ static void try(struct hcd_ask *a, uint64_t now_ms)
 			return;
 		}
 		a->to = c->identity.self.at.id;
+		if (a->command->what_case == HCP__COMMAND__WHAT_WISH) {
+			hcd_rules_wish(c->rules, a->command->wish, on_wished, a);
+			return;
+		}
 		r = hcd_control_propose(c, a->command, on_proposed, a);
 		if (r == -ESTALE)
 			a->to = 0;
@@ -178,6 +204,7 @@ void hcd_ask_cancel_all(struct hcd_control *c, const char *text)
 {
 	struct hcd_ask *next;
 
+	hcd_rules_cancel(c->rules);
 	for (struct hcd_ask *a = c->asks; a; a = next) {
 		next = a->next;
 		if (a->to != c->identity.self.at.id)	/* else the engine tells */
@@ -194,7 +221,7 @@ struct asked {
 };
 
 static void answer(struct hcd_control *c, uint32_t to, uint64_t serial, int error,
-		   uint64_t number, const char *text)
+		   uint64_t number, const char *text, const char *detail)
 {
 	struct hcd_peer *peer = hcd_cluster_peer(c->d->cluster, to);
 	Hcp__Answer msg = HCP__ANSWER__INIT;
@@ -203,6 +230,8 @@ static void answer(struct hcd_control *c, uint32_t to, uint64_t serial, int erro
 	msg.error = error;
 	msg.number = number;
 	msg.text = (char *)text;
+	if (detail)
+		msg.detail = (char *)detail;
 	if (peer)
 		hcd_cluster_send(peer, HCD_FRAME_ANSWER, &msg.base);
 }
@@ -212,9 +241,10 @@ static void on_asked_done(int error, const struct hcd_result *result, void *arg)
 	struct asked *a = arg;
 
 	if (error)
-		answer(a->c, a->from, a->serial, error, 0, sentence(error));
+		answer(a->c, a->from, a->serial, error, 0, sentence(error), NULL);
 	else
-		answer(a->c, a->from, a->serial, result->error, result->number, result->text);
+		answer(a->c, a->from, a->serial, result->error, result->number, result->text,
+		       result->detail);
 	free(a);
 }
 
@@ -228,6 +258,7 @@ static bool may_ask(const Hcp__Command *command)
 	case HCP__COMMAND__WHAT_TOKEN_ADD:
 	case HCP__COMMAND__WHAT_TOKEN_DEL:
 	case HCP__COMMAND__WHAT_SET:
+	case HCP__COMMAND__WHAT_WISH:
 		return true;
 	default:
 		return false;
@@ -250,7 +281,10 @@ void hcd_ask_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hc
 	if (r == 0) {
 		*a = (struct asked){ .c = c, .from = peer->config.id, .serial = msg->serial };
 		command->by = peer->config.id;
-		r = hcd_control_propose(c, command, on_asked_done, a);
+		if (command->what_case == HCP__COMMAND__WHAT_WISH)
+			hcd_rules_wish(c->rules, command->wish, on_asked_done, a);
+		else
+			r = hcd_control_propose(c, command, on_asked_done, a);
 		r = r == -ESTALE ? -EAGAIN : r;
 	}
 	if (r < 0) {
@@ -258,7 +292,7 @@ void hcd_ask_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hc
 		if (msg)
 			answer(c, peer->config.id, msg->serial, r, 0,
 			       r == -EBUSY ? busy_text : r == -EBADMSG ? "The controller does not know that command: is it of an older version?" :
-					       sentence(r));
+					       sentence(r), NULL);
 	}
 	if (command)
 		hcp__command__free_unpacked(command, NULL);
@@ -280,6 +314,7 @@ void hcd_answer_frame(struct hcd_control *c, struct hcd_peer *peer,
 	} else if (msg && a) {
 		res.error = msg->error;
 		res.number = msg->number;
+		res.detail = msg->detail;
 		hcd_text_clean(res.text, sizeof(res.text), msg->text, "");
 		finish(a, msg->error, &res, res.text);
 	}

@@ -29,10 +29,13 @@ static void decision_clear(struct hcd_decision *d)
 void hcd_fsm_clear(struct hcd_fsm *fsm)
 {
 	uint32_t version_max = fsm->version_max;
+	uint64_t changes = fsm->changes;
 
 	for (size_t i = 0; i < HCD_DECISIONS_MAX; i++)
 		decision_clear(&fsm->decisions[i]);
+	hcd_fsm_clear_kept(fsm);
 	hcd_fsm_init(fsm, version_max);
+	fsm->changes = changes + 1;
 }
 
 /* ---- looking up -------------------------------------------------------------- */
@@ -467,6 +470,7 @@ static int apply_begin(struct hcd_fsm *fsm, const Hcp__Command *c, struct hcd_re
 		refuse(res, -EBADMSG, "That is no whole state of a cluster.");
 		r = 0;
 	} else if (r == 0) {
+		next->changes = fsm->changes;
 		hcd_fsm_clear(fsm);
 		*fsm = *next;
 		decide(fsm, c, "", "begin", c->by, fsm->incarnation == 1 ?
@@ -520,6 +524,10 @@ static int apply(struct hcd_fsm *fsm, const Hcp__Command *c, struct hcd_result *
 	case HCP__COMMAND__WHAT_DECIDE:
 		apply_decide(fsm, c, res);
 		break;
+	case HCP__COMMAND__WHAT_STEP:
+		return hcd_fsm_apply_step(fsm, c, res);
+	case HCP__COMMAND__WHAT_COUNTERS:
+		return hcd_fsm_apply_counters(fsm, c, res);
 	default:
 		return -EPROTONOSUPPORT;
 	}
@@ -536,10 +544,16 @@ int hcd_fsm_apply(struct hcd_fsm *fsm, const void *data, size_t len,
 	if (!c)
 		return -EBADMSG;
 	if (c->version > fsm->version_max ||
+	    (fsm->version_max < 2 && c->what_case >= HCP__COMMAND__WHAT_STEP) ||
 	    (c->what_case == HCP__COMMAND__WHAT_UPGRADE && c->upgrade > fsm->version_max))
 		r = -EPROTONOSUPPORT;
 	else
 		r = apply(fsm, c, &res);
+	if (r == 0 && c->what_case != HCP__COMMAND__WHAT_OFFICE &&
+	    c->what_case != HCP__COMMAND__WHAT_DECIDE &&
+	    c->what_case != HCP__COMMAND__WHAT_COUNTERS &&
+	    (c->what_case != HCP__COMMAND__WHAT_STEP || !res.error))
+		fsm->changes++;
 	hcp__command__free_unpacked(c, NULL);
 	if (r == 0)
 		*ret_result = res;

@@ -31,7 +31,9 @@
 
 #include "daemon/cluster.pb-c.h"
 
-#define HCD_FSM_VERSION		1
+#ifndef HCD_FSM_VERSION		/* a build of its own stands in for an old daemon in tests */
+#define HCD_FSM_VERSION		2
+#endif
 #define HCD_CLUSTER_ID_LEN	8
 #define HCD_TOKEN_ID_LEN	16
 #define HCD_NODE_KEY_LEN	32
@@ -44,6 +46,9 @@
 #define HCD_DECISIONS_MAX	1024	/* kept; older ones go */
 #define HCD_DECISION_TEXT_LEN	512
 #define HCD_DECISION_INPUTS_LEN	2048
+#define HCD_KEPT_MAX		4096	/* nodes, users and views together */
+#define HCD_KEPT_LEN		(64 * 1024)
+#define HCD_CHARGES_MAX		200000
 
 enum hcd_encrypt {
 	HCD_ENCRYPT_NONE,		/* a trusted network: MACs, no encryption */
@@ -81,7 +86,32 @@ struct hcd_decision {
 	uint32_t node;
 	char rule[8];
 	char kind[24];
+	char user[HC_NAME_LEN + 1];
 	char *text, *inputs;
+};
+
+/* What the rules remember (daemon/policy/kept.h), as bytes of the message of its kind. */
+enum hcd_kept_kind { HCD_KEPT_POOL = 1, HCD_KEPT_NODE, HCD_KEPT_USER, HCD_KEPT_VIEW };
+
+struct hcd_kept {
+	uint32_t kind;
+	char key[HC_NAME_LEN + 1];
+	uint8_t *data;
+	size_t len;
+};
+
+/* R19, of one user and node. */
+struct hcd_charge {
+	char user[HC_NAME_LEN + 1];
+	uint32_t node, hour;
+	bool is_day;
+	uint64_t node_ms, cpu_us, byte_s;
+};
+
+struct hcd_counter {
+	char user[HC_NAME_LEN + 1];
+	uint32_t node;
+	uint64_t run, cpu_us, byte_s;
 };
 
 struct hcd_fsm {
@@ -105,13 +135,23 @@ struct hcd_fsm {
 	/* Ring: decision id d, where first <= d < next, stands in d % MAX. */
 	struct hcd_decision decisions[HCD_DECISIONS_MAX];
 	uint64_t first_decision, next_decision;
+	uint64_t steps;			/* of the rules */
+	uint64_t changes;		/* here only: of what the rules go by, counted */
+	struct hcd_kept *kept;		/* sorted by kind, then key */
+	size_t nr_kept, kept_room;
+	uint64_t charged_ms;		/* 0 = nothing was charged yet */
+	struct hcd_charge *charges;	/* sorted by user, node, hour */
+	size_t nr_charges, charges_room;
+	struct hcd_counter *counters;	/* sorted by user, node */
+	size_t nr_counters, counters_room;
 };
 
 /* What became of one command. A refusal is a result too: it changes nothing. */
 struct hcd_result {
 	int error;			/* 0 or -errno */
 	uint64_t number;		/* id of what was made */
-	char text[256];			/* a sentence when refused */
+	char text[512];			/* a sentence when refused */
+	const char *detail;		/* of a wish: JSON, borrowed during the callback; or NULL */
 };
 
 /* @fsm is large: on the heap or static. */
@@ -152,7 +192,24 @@ const char *hcd_fsm_setting(const struct hcd_fsm *fsm, const char *key);
 /* NULL = never made, or no longer kept. */
 const struct hcd_decision *hcd_fsm_decision(const struct hcd_fsm *fsm, uint64_t id);
 
-/* ---- between fsm.c and fsm_encode.c ------------------------------------------ */
+/* NULL = none. */
+const struct hcd_kept *hcd_fsm_kept(const struct hcd_fsm *fsm, uint32_t kind, const char *key);
+
+/* ---- between fsm*.c ------------------------------------------------------------ */
+
+/* Room for one more in a list of the state. Return: false without memory. */
+bool hcd_fsm_room(void **list, size_t nr, size_t *room, size_t size);
+
+/* fsm_step.c. Return: 0, or -ENOMEM and nothing has changed. */
+int hcd_fsm_apply_step(struct hcd_fsm *fsm, const Hcp__Command *c, struct hcd_result *res);
+bool hcd_fsm_take_kept(struct hcd_fsm *fsm, const Hcp__State *st);
+void hcd_fsm_clear_kept(struct hcd_fsm *fsm);
+
+/* fsm_usage.c */
+int hcd_fsm_apply_counters(struct hcd_fsm *fsm, const Hcp__Command *c, struct hcd_result *res);
+bool hcd_fsm_take_usage(struct hcd_fsm *fsm, const Hcp__State *st);
+/* Charge the nodes that users have had since the last time. Return: 0 or -ENOMEM. */
+int hcd_fsm_charge(struct hcd_fsm *fsm, uint64_t now_ms);
 
 /* Is it a whole and plausible member? Then copied. */
 bool hcd_member_take(const Hcp__Member *msg, struct hcd_member *ret_member);

@@ -18,6 +18,10 @@ struct buffer {
 	Hcp__Setting settings[HCD_SETTINGS_MAX], *setting_list[HCD_SETTINGS_MAX];
 	Hcp__Decision decisions[HCD_DECISIONS_MAX], *decision_list[HCD_DECISIONS_MAX];
 	ProtobufCBinaryData removed[HCD_REMOVED_MAX];
+	/* These have no bound worth reserving. */
+	Hcp__Kept *kept, **kept_list;
+	Hcp__Charge *charges, **charge_list;
+	Hcp__Counter *counters, **counter_list;
 };
 
 static void put_member(const struct hcd_member *m, Hcp__Member *msg)
@@ -52,6 +56,73 @@ static void put_decision(const struct hcd_decision *d, Hcp__Decision *msg)
 		msg->text = d->text;
 	if (d->inputs)
 		msg->inputs = d->inputs;
+	msg->user = (char *)d->user;
+}
+
+/* What is there since version 2. Return: false without memory. */
+static bool put_rules(const struct hcd_fsm *fsm, struct buffer *b, Hcp__State *st)
+{
+	b->kept = calloc(fsm->nr_kept + 1, sizeof(*b->kept));
+	b->kept_list = calloc(fsm->nr_kept + 1, sizeof(*b->kept_list));
+	b->charges = calloc(fsm->nr_charges + 1, sizeof(*b->charges));
+	b->charge_list = calloc(fsm->nr_charges + 1, sizeof(*b->charge_list));
+	b->counters = calloc(fsm->nr_counters + 1, sizeof(*b->counters));
+	b->counter_list = calloc(fsm->nr_counters + 1, sizeof(*b->counter_list));
+	if (!b->kept || !b->kept_list || !b->charges || !b->charge_list || !b->counters ||
+	    !b->counter_list)
+		return false;
+	st->steps = fsm->steps;
+	st->charged_ms = fsm->charged_ms;
+	st->kept = b->kept_list;
+	st->charges = b->charge_list;
+	st->counters = b->counter_list;
+	for (size_t i = 0; i < fsm->nr_kept; i++) {
+		const struct hcd_kept *k = &fsm->kept[i];
+
+		hcp__kept__init(&b->kept[i]);
+		b->kept[i].kind = k->kind;
+		b->kept[i].key = (char *)k->key;
+		b->kept[i].data = (ProtobufCBinaryData){ k->len, k->data };
+		b->kept_list[st->n_kept++] = &b->kept[i];
+	}
+	for (size_t i = 0; i < fsm->nr_charges; i++) {
+		const struct hcd_charge *c = &fsm->charges[i];
+		Hcp__Charge *msg = &b->charges[i];
+
+		hcp__charge__init(msg);
+		msg->user = (char *)c->user;
+		msg->node = c->node;
+		msg->hour = c->hour;
+		msg->is_day = c->is_day;
+		msg->node_ms = c->node_ms;
+		msg->cpu_us = c->cpu_us;
+		msg->byte_s = c->byte_s;
+		b->charge_list[st->n_charges++] = msg;
+	}
+	for (size_t i = 0; i < fsm->nr_counters; i++) {
+		const struct hcd_counter *c = &fsm->counters[i];
+		Hcp__Counter *msg = &b->counters[i];
+
+		hcp__counter__init(msg);
+		msg->user = (char *)c->user;
+		msg->node = c->node;
+		msg->run = c->run;
+		msg->cpu_us = c->cpu_us;
+		msg->byte_s = c->byte_s;
+		b->counter_list[st->n_counters++] = msg;
+	}
+	return true;
+}
+
+static void buffer_free(struct buffer *b)
+{
+	free(b->kept);
+	free(b->kept_list);
+	free(b->charges);
+	free(b->charge_list);
+	free(b->counters);
+	free(b->counter_list);
+	free(b);
 }
 
 static void put(const struct hcd_fsm *fsm, struct buffer *b, Hcp__State *st)
@@ -104,18 +175,20 @@ static void put(const struct hcd_fsm *fsm, struct buffer *b, Hcp__State *st)
 int hcd_fsm_encode(const struct hcd_fsm *fsm, uint8_t **ret_data, size_t *ret_len)
 {
 	struct buffer *b = malloc(sizeof(*b));
+	uint8_t *data = NULL;
 	Hcp__State st;
-	uint8_t *data;
-	size_t len;
+	size_t len = 0;
 
 	if (!b)
 		return -ENOMEM;
 	put(fsm, b, &st);
-	len = hcp__state__get_packed_size(&st);
-	data = malloc(len ? len : 1);
+	if (put_rules(fsm, b, &st)) {
+		len = hcp__state__get_packed_size(&st);
+		data = malloc(len ? len : 1);
+	}
 	if (data)
 		hcp__state__pack(&st, data);
-	free(b);
+	buffer_free(b);
 	if (!data)
 		return -ENOMEM;
 	*ret_data = data;
@@ -169,8 +242,9 @@ static bool take_decisions(struct hcd_fsm *fsm, const Hcp__State *st)
 			&fsm->decisions[(fsm->first_decision + i) % HCD_DECISIONS_MAX];
 
 		if (msg->id != fsm->first_decision + i || strlen(msg->rule) >= sizeof(d->rule) ||
-		    strlen(msg->kind) >= sizeof(d->kind))
+		    strlen(msg->kind) >= sizeof(d->kind) || strlen(msg->user) >= sizeof(d->user))
 			return false;
+		snprintf(d->user, sizeof(d->user), "%s", msg->user);
 		d->id = msg->id;
 		d->at_ms = msg->at_ms;
 		d->node = msg->node;
@@ -210,7 +284,8 @@ static bool take_all(struct hcd_fsm *fsm, const Hcp__State *st)
 			return false;
 		memcpy(fsm->removed[fsm->nr_removed++], st->removed[i].data, HCD_NODE_KEY_LEN);
 	}
-	return take_tokens(fsm, st) && take_settings(fsm, st) && take_decisions(fsm, st);
+	return take_tokens(fsm, st) && take_settings(fsm, st) && take_decisions(fsm, st) &&
+	       hcd_fsm_take_kept(fsm, st) && hcd_fsm_take_usage(fsm, st);
 }
 
 int hcd_fsm_take(struct hcd_fsm *fsm, const Hcp__State *state)
@@ -234,6 +309,7 @@ int hcd_fsm_restore(struct hcd_fsm *fsm, const void *data, size_t len)
 		hcd_fsm_init(next, fsm->version_max);
 		r = hcd_fsm_take(next, st);
 		if (r == 0) {
+			next->changes = fsm->changes + 1;
 			hcd_fsm_clear(fsm);
 			*fsm = *next;
 		}

@@ -234,6 +234,16 @@ static bool node_conns(struct parser *p, size_t i, const char *value)
 	return true;
 }
 
+static bool node_log_entries(struct parser *p, size_t i, const char *value)
+{
+	uint64_t n;
+
+	if (!parse_number(value, 16, 1000000, &n))
+		return fail(p, "log_entries is a number from 16 to 1000000, not '%s'", value);
+	p->config->node.log_entries = (uint32_t)n;
+	return true;
+}
+
 static bool node_psk_file(struct parser *p, size_t i, const char *value)
 {
 	return take_path(p, value, p->config->node.psk_file);
@@ -290,6 +300,7 @@ static const struct key node_keys[] = {
 	{ "id", node_id },		{ "name", node_name },	{ "address", node_address },
 	{ "port", node_port },		{ "donate", node_donate }, { "reserve", node_reserve },
 	{ "conns", node_conns },	{ "psk_file", node_psk_file },
+	{ "log_entries", node_log_entries },
 	{ NULL, NULL },
 };
 
@@ -474,7 +485,8 @@ int hcd_config_parse(const char *text, size_t len, const char *name,
 		     struct hcd_config *ret_config, char error[HCD_ERROR_LEN])
 {
 	struct hcd_config config = {
-		.node = { .port = HCD_PORT, .conns = HCD_CONNS, .psk_file = HCD_PSK_PATH },
+		.node = { .port = HCD_PORT, .conns = HCD_CONNS, .log_entries = HCD_LOG_ENTRIES,
+			  .psk_file = HCD_PSK_PATH },
 		.swap = { .encrypt = true },
 		.env = { .network = HCD_ENV_NETWORK },
 	};

@@ -20,6 +20,7 @@
 #define HCD_PSK_PATH		"/etc/hyperchain/psk"
 #define HCD_PORT		7701
 #define HCD_CONNS		2
+#define HCD_LOG_ENTRIES	512
 #define HCD_ENV_NETWORK		"10.88.0.0"
 #define HCD_NODE_ID_MAX		0x7fffffffu
 #define HCD_CONFIG_SIZE_MAX	(256 * 1024)
@@ -44,6 +45,7 @@ struct hcd_config {
 		uint64_t donate;		/* bytes lent at most */
 		uint64_t reserve;		/* bytes kept for ourselves */
 		uint32_t conns;			/* page connections to each peer */
+		uint32_t log_entries;		/* of the cluster's log, between two snapshots */
 		char psk_file[HCD_PATH_LEN];
 	} node;
 	struct {

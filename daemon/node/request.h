@@ -52,6 +52,15 @@ bool hcd_request_unpack(struct hcd_request *req, const char *format, ...);
 bool hcd_request_range(struct hcd_request *req, const char *what, json_int_t value, uint64_t min,
 		       uint64_t max);
 
+/* Is this node in a cluster? Else the request fails and is freed. */
+bool hcd_request_member(struct hcd_request *req);
+
+/*
+ * Whom the request may be about: from inside an environment only its own user, who then is *@user
+ * when none was named (NULL). Else the request fails and is freed.
+ */
+bool hcd_request_user(struct hcd_request *req, const char **user);
+
 /* The handlers. Each answers its request in the end. */
 void hcd_do_status(struct hcd_request *req);
 void hcd_do_node_list(struct hcd_request *req);
@@ -67,6 +76,12 @@ void hcd_do_node_remove(struct hcd_request *req);
 void hcd_do_config_show(struct hcd_request *req);
 void hcd_do_config_set(struct hcd_request *req);
 void hcd_do_decision_list(struct hcd_request *req);
+void hcd_do_decision_show(struct hcd_request *req);
+void hcd_do_rules_export(struct hcd_request *req);
+void hcd_do_user_list(struct hcd_request *req);
+void hcd_do_user_show(struct hcd_request *req);
+void hcd_do_user_wish(struct hcd_request *req);
+void hcd_do_usage_report(struct hcd_request *req);
 void hcd_do_peer_list(struct hcd_request *req);
 void hcd_do_peer_add(struct hcd_request *req);
 void hcd_do_peer_del(struct hcd_request *req);

@@ -24,7 +24,6 @@
 #define TOKEN_MAX_S	(365 * 24 * 3600)
 #define TOKEN_S		3600
 #define BACKUP_MAX	(16 * 1024 * 1024)
-#define DECISIONS_ROWS	64
 
 static bool is_member(struct hcd_request *req)
 {
@@ -342,30 +341,6 @@ void hcd_do_config_set(struct hcd_request *req)
 	command.what_case = HCP__COMMAND__WHAT_SET;
 	command.set = &msg;
 	hcd_control_do(req->d->control, &command, on_done, req);
-}
-
-void hcd_do_decision_list(struct hcd_request *req)
-{
-	const struct hcd_fsm *fsm = req->d->control->fsm;
-	json_int_t after = 0;
-	uint64_t id;
-	json_t *rows;
-
-	if (!hcd_request_unpack(req, "{s?I}", "after", &after) || !is_member(req))
-		return;
-	rows = json_array();
-	id = (uint64_t)after + 1 > fsm->first_decision ? (uint64_t)after + 1 : fsm->first_decision;
-	for (; id < fsm->next_decision && json_array_size(rows) < DECISIONS_ROWS; id++) {
-		const struct hcd_decision *d = hcd_fsm_decision(fsm, id);
-
-		json_array_append_new(rows, json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}",
-						      "id", (json_int_t)d->id, "at_ms",
-						      (json_int_t)d->at_ms, "rule", d->rule, "kind",
-						      d->kind, "node", (json_int_t)d->node, "text",
-						      d->text ? d->text : ""));
-	}
-	hcd_request_ok(req, json_pack("{s:o, s:b}", "decisions", rows, "more",
-				      (int)(id < fsm->next_decision)));
 }
 
 /* ---- when much is lost --------------------------------------------------------------------- */

@@ -7,8 +7,8 @@ DAEMON_LIBS		:= $(shell pkg-config --libs $(DAEMON_PKGS))
 DAEMON_GEN		:= $(B)/unit/gen
 DAEMON_CHANNEL		:= $(DAEMON_GEN)/daemon/channel.pb-c
 DAEMON_CLUSTER		:= $(DAEMON_GEN)/daemon/cluster.pb-c
-DAEMON_FSM		:= daemon/cluster/fsm.c daemon/cluster/fsm_encode.c daemon/cluster/text.c \
-			   daemon/node/config.c
+DAEMON_FSM		:= daemon/cluster/fsm.c daemon/cluster/fsm_encode.c daemon/cluster/fsm_step.c \
+			   daemon/cluster/fsm_usage.c daemon/cluster/text.c daemon/node/config.c
 
 UNIT			+= test_daemon_frame test_daemon_auth test_daemon_config test_daemon_state \
 			   test_daemon_peer test_daemon_fsm test_daemon_consensus test_daemon_secret

@@ -334,6 +334,7 @@ START_TEST(test_R22_old_program_refuses_what_is_newer)
 	size_t len;
 
 	hcd_fsm_init(new, 2);
+	old->version_max = 1;
 	fsm = new;
 	ck_assert_int_eq(begin(1), 0);
 	ck_assert_int_eq(decide("both understand it"), 0);

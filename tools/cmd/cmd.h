@@ -3,6 +3,9 @@
 #ifndef HC_CMD_H
 #define HC_CMD_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 int cmd_cluster(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_node(int argc, char **argv);
@@ -17,6 +20,13 @@ int cmd_events(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_user(int argc, char **argv);
+int cmd_usage(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+
+/* events of the cluster: its log of decisions. Exit code. @count, @timeout_s 0: no limit. */
+int cmd_events_cluster(const char *rule, const char *user, bool is_following, uint64_t count,
+		       uint64_t timeout_s);
 
 /* Verbs of "node" with a file of their own. */
 int cmd_node_token(int argc, char **argv);

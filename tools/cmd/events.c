@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* events: what happens, as it happens. The module keeps no history. */
+/* events: what the cluster decided; or what the module tells, which keeps no history. */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -10,11 +10,16 @@
 #include "format.h"
 #include "table.h"
 
-enum { OPT_FOLLOW = 'f', OPT_COUNT = 'c', OPT_TIMEOUT = 't' };
+enum {
+	OPT_FOLLOW = 'f', OPT_COUNT = 'c', OPT_TIMEOUT = 't', OPT_MODULE = 'm', OPT_RULE = 'r',
+	OPT_USER = 'u'
+};
 
 struct args {
 	uint64_t count;		/* 0 = no limit */
 	uint64_t timeout_s;	/* 0 = none */
+	const char *rule, *user;
+	bool of_module, is_following;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -23,7 +28,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_FOLLOW:
-		return 0;	/* the only way there is yet */
+		a->is_following = true;
+		return 0;
+	case OPT_MODULE:
+		a->of_module = true;
+		return 0;
+	case OPT_RULE:
+		if (arg[0] != 'R' || strlen(arg) > 3)
+			argp_error(state, "\"%s\" is no rule like R10.", arg);
+		a->rule = arg;
+		return 0;
+	case OPT_USER:
+		a->user = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (a->of_module && (a->rule || a->user))
+			argp_error(state, "The module's events have no rule and no user.");
+		return 0;
 	case OPT_COUNT:
 		a->count = cli_number_arg(state, "The count", arg, 1, UINT32_MAX);
 		return 0;
@@ -135,7 +156,10 @@ static int follow(struct hcnl *h, const struct args *a)
 int cmd_events(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "follow", OPT_FOLLOW, NULL, 0, "Go on until interrupted (the default)", 0 },
+		{ "follow", OPT_FOLLOW, NULL, 0, "Go on until interrupted (of the module: always)", 0 },
+		{ "rule", OPT_RULE, "RULE", 0, "Decisions by this rule only, like R10", 0 },
+		{ "user", OPT_USER, "USER", 0, "Decisions about this user only", 0 },
+		{ "module", OPT_MODULE, NULL, 0, "What this node's module tells, instead of the cluster's log", 0 },
 		{ "count", OPT_COUNT, "N", 0, "End after N events", 0 },
 		{ "timeout", OPT_TIMEOUT, "SECONDS", 0,
 		  "End after this long; an error if --count were not reached", 0 },
@@ -143,7 +167,7 @@ int cmd_events(int argc, char **argv)
 	};
 	static const struct argp argp = {
 		.options = options, .parser = parse,
-		.doc = "Show events of this node's module as they happen. What happened before is not kept.",
+		.doc = "Show what the cluster decided, oldest first; 'hyperchain explain ID' tells why. With --module: events of this node's module as they happen; what happened before is not kept.",
 		.children = cli_json_option,
 	};
 	HCNL_CLEAN struct hcnl *h = NULL;
@@ -151,6 +175,8 @@ int cmd_events(int argc, char **argv)
 	int r;
 
 	cli_parse(&argp, argc, argv, &a);
+	if (!a.of_module)
+		return cmd_events_cluster(a.rule, a.user, a.is_following, a.count, a.timeout_s);
 	r = hcnl_events_open(&h);
 	if (r == -EPERM)
 		return cli_fail("Events need CAP_NET_ADMIN: run this as root.");

@@ -40,6 +40,14 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
 		return
 		;;
+	--by)
+		mapfile -t COMPREPLY < <(compgen -W "user node" -- "$cur")
+		return
+		;;
+	--trace)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	--nodes | --peer)
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		return
@@ -59,7 +67,7 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
 		return
 		;;
-	cluster | config | node | peer | memory | env | process)
+	cluster | config | node | peer | memory | env | process | user | usage)
 		if [ ${#path[@]} = 1 ]; then
 			verbs=$(_hyperchain_words "${path[0]}" --help |
 				awk -v n="${path[0]}" '$1 == n { print $2 }')
@@ -99,6 +107,16 @@ _hyperchain() {
 		;;
 	"env show" | "env start" | "env stop" | "env resize" | "env exec" | "env del")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
+		;;
+	"user show" | "user del" | "user request" | "user candidates")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
+		;;
+	"user pick" | "user select" | "user deselect")
+		if [ ${#path[@]} = 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
+		fi
 		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")

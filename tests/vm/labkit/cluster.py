@@ -40,7 +40,7 @@ class Events:
 
     def __init__(self, node: Node):
         self.node = node
-        self._listener = node.start("exec hyperchain events --json")
+        self._listener = node.start("exec hyperchain events --module --json")
         # From when its socket (generic netlink, 16) has joined a group.
         node.wait_for("awk '$2 == 16 && $4 != \"00000000\" { found = 1 } END { exit !found }' /proc/net/netlink")
 

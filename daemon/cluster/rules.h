@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules, live: the controller runs daemon/policy over what the replicated state remembers and
+ * what the nodes say of themselves, and gives what comes of it to the log, as one step.
+ *
+ *	kept in the state ─┐                       ┌─► changes of what is kept ─┐
+ *	loads ─────────────┼─► pol_step(event) ────┤                            ├─► one entry of
+ *	event ─────────────┘                       └─► decisions, with reasons ─┘   the log
+ *
+ * An event is a member that died, came or went, a wish of somebody, a tick, or the end of a period.
+ * One step is on its way at a time, and says after which one it was decided: so nothing is decided
+ * on what is no longer true, whoever is the controller. A wish is answered when its step is in the
+ * log of a majority.
+ *
+ *	rules.c		what to do next, and the way into the log and back
+ *	rules_kept.c	between the state's messages and the policy's
+ *	rules_say.c	decisions in words, with what was considered
+ *	rules_wish.c	what users and administrators want
+ *	rules_input.c	what the nodes say of themselves
+ */
+#ifndef HCD_RULES_H
+#define HCD_RULES_H
+
+#include <jansson.h>
+
+#include "daemon/cluster/control.h"
+#include "daemon/policy/kept.h"
+
+struct hcd_rules;
+
+/* NULL without memory. */
+struct hcd_rules *hcd_rules_new(struct hcd_control *c);
+void hcd_rules_free(struct hcd_rules *r);
+
+/* On each tick of the control, and soon after each change of the state. */
+void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms);
+
+/*
+ * The controller shall do it. @cb comes once, perhaps from within: 0 and a result; -EAGAIN: we are
+ * not the controller; or as a proposal.
+ */
+void hcd_rules_wish(struct hcd_rules *r, const Hcp__Wish *wish, hcd_propose_cb cb, void *arg);
+
+/* What waits is answered with -ESTALE; what is on its way, by the engine. */
+void hcd_rules_cancel(struct hcd_rules *r);
+
+/* ---- between the files ----------------------------------------------------------------- */
+
+#define HCD_RULES_ALERTS	64
+#define HCD_RULES_DECISIONS	512	/* of one step; what is more is counted */
+#define HCD_HOUR_MS		3600000ULL
+
+struct hcd_wish {
+	struct hcd_wish *next;
+	Hcp__Wish *msg;
+	hcd_propose_cb cb;
+	void *arg;
+};
+
+/* What came out of the events of one step. */
+struct hcd_outcome {
+	/* Owned, with their strings. */
+	Hcp__Decision *list[HCD_RULES_DECISIONS];
+	size_t nr;
+	size_t nr_left_out;
+	json_t *json;			/* all of them, for who wished */
+	bool is_refused;
+	char refusal[512];
+};
+
+/* The mean of a node's load since it was first heard of, or over the window if that is shorter. */
+struct hcd_load {
+	uint32_t id;
+	uint64_t first_ms, last_ms;
+	int64_t now, avg[POL_WINDOWS];
+};
+
+struct hcd_told_alert {
+	unsigned int rule;
+	uint32_t node;
+	char user[HC_NAME_LEN + 1];
+	uint64_t at_ms;
+};
+
+struct hcd_rules {
+	struct hcd_control *c;
+	struct pol_state *st;		/* NULL: to be made anew */
+	struct pol_config config;
+	uint64_t changes;		/* of the state, that st was made of */
+	uint64_t now_ms;		/* wall clock, never going back here */
+	uint64_t tick_ms, upgrade_ms, sample_ms;	/* by hcd_control_now() */
+	bool is_busy;			/* a step is on its way */
+	bool is_tick;			/* its event is one: alerts are not repeated */
+	const json_t *event;		/* what it is, for those who explain; borrowed */
+	struct hcd_outcome out;
+	struct hcd_wish *wishes, *doing;
+	Hcp__KeptPool pool;		/* periods, as they will be with this step */
+	struct hcd_told_alert alerts[HCD_RULES_ALERTS];
+	size_t next_alert;
+	struct hcd_load loads[HCD_MEMBERS_MAX];
+	size_t nr_loads;
+};
+
+/* rules_kept.c. The policy's state anew. Return: 0 or -errno. */
+int hcd_rules_build(struct hcd_rules *r);
+/* What differs from the state; freed by hcd_rules_free_changes(). Return: 0 or -errno. */
+int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr);
+void hcd_rules_free_changes(Hcp__Kept **list, size_t nr);
+
+/* rules_say.c */
+void hcd_rules_decide(void *arg, const struct pol_decision *d);
+/* One of the administrator's doings that no rule words: @text in full. */
+void hcd_rules_note(struct hcd_rules *r, const char *kind, const char *user, const char *text);
+void hcd_outcome_clear(struct hcd_outcome *out);
+
+/* rules_wish.c: into events. Return: 0; 1 with @ret_event; -errno: refused, in r->out. */
+int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event *ret_event,
+		   json_t **ret_json);
+void hcd_wish_done(struct hcd_rules *r, struct hcd_wish *w, int error,
+		   const struct hcd_result *result);
+
+/* rules_input.c */
+void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms);
+void hcd_rules_node(struct hcd_rules *r, const struct hcd_member *m, struct pol_node_info *ret);
+
+#endif /* HCD_RULES_H */

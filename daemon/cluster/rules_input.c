@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the nodes say of themselves, as the rules take it: see rules.h. A node that was not heard of
+ * has an unknown load, never zero; what was heard of one that died goes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cluster/cluster.h"
+#include "daemon/cluster/rules.h"
+#include "daemon/daemon.h"
+#include "daemon/node/agent.h"
+
+#define FRESH_MS	5000	/* heartbeats come each second */
+
+static const uint64_t window_s[POL_WINDOWS] = {
+	[POL_HOUR] = 3600, [POL_DAY] = 86400, [POL_WEEK] = 604800, [POL_MONTH] = 2592000,
+};
+
+/* Our own, or what came with the last heartbeat. Return: false where nothing is known. */
+static bool status_of(struct hcd_rules *r, uint32_t id, struct hcd_status *ret)
+{
+	struct hcd *d = r->c->d;
+	const struct hcd_peer *peer;
+
+	if (id == r->c->identity.self.at.id) {
+		hcd_agent_status(d, ret);
+		return true;
+	}
+	peer = hcd_cluster_peer(d->cluster, id);
+	if (!peer || !peer->has_status || !hcd_peer_is_up(peer) ||
+	    uv_now(d->loop) - peer->status_ms > FRESH_MS)
+		return false;
+	*ret = peer->status;
+	return true;
+}
+
+/* SPEC's load: the greater of CPU busy and memory used. */
+static int64_t load_of(const struct hcd_status *st)
+{
+	double cpu = st->cpus ? st->load_milli / 1000.0 / st->cpus : 0;
+	double memory = st->memory_total ?
+			1 - (double)st->memory_available / (double)st->memory_total : 0;
+	double load = cpu > memory ? cpu : memory;
+
+	return pol_num(load < 0 ? 0 : load > 1 ? 1 : load);
+}
+
+static struct hcd_load *load_entry(struct hcd_rules *r, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr_loads && r->loads[i].id != id; i++)
+		;
+	if (i < r->nr_loads)
+		return &r->loads[i];
+	if (i == HCD_MEMBERS_MAX) {
+		/* One that is no member any more makes room. */
+		for (i = 0; i < HCD_MEMBERS_MAX && hcd_fsm_member(r->c->fsm, r->loads[i].id); i++)
+			;
+		if (i == HCD_MEMBERS_MAX)
+			return NULL;
+	} else {
+		r->nr_loads++;
+	}
+	r->loads[i] = (struct hcd_load){ .id = id, .now = POL_UNKNOWN };
+	for (int w = 0; w < POL_WINDOWS; w++)
+		r->loads[i].avg[w] = POL_UNKNOWN;
+	return &r->loads[i];
+}
+
+/* A mean over all that was seen, until that is longer than the window. */
+static void average(struct hcd_load *l, uint64_t now_ms)
+{
+	for (int w = 0; w < POL_WINDOWS; w++) {
+		double span = (double)(now_ms - l->first_ms), window = (double)window_s[w] * 1000;
+		double step = (double)(now_ms - l->last_ms);
+
+		if (!pol_known(l->avg[w]) || span <= 0) {
+			l->avg[w] = l->now;
+			continue;
+		}
+		span = span < window ? span : window;
+		step = step < span ? step : span;
+		l->avg[w] += (int64_t)((double)(l->now - l->avg[w]) * step / span);
+	}
+}
+
+void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms)
+{
+	const struct hcd_fsm *fsm = r->c->fsm;
+
+	for (size_t i = 0; i < fsm->nr_members; i++) {
+		struct hcd_load *l = load_entry(r, fsm->members[i].id);
+		struct hcd_status st;
+
+		if (!l)
+			continue;
+		if (fsm->members[i].is_dead || !status_of(r, l->id, &st)) {
+			l->now = POL_UNKNOWN;
+			l->last_ms = now_ms;
+			continue;
+		}
+		l->now = load_of(&st);
+		if (!l->first_ms)
+			l->first_ms = l->last_ms = now_ms;
+		average(l, now_ms);
+		l->last_ms = now_ms;
+	}
+}
+
+void hcd_rules_node(struct hcd_rules *r, const struct hcd_member *m, struct pol_node_info *ret)
+{
+	struct hcd_load *l = load_entry(r, m->id);
+	struct hcd_status st;
+
+	*ret = (struct pol_node_info){ .id = m->id, .cpus = POL_UNKNOWN, .memory = POL_UNKNOWN,
+				       .storage = POL_UNKNOWN, .load = l ? l->now : POL_UNKNOWN };
+	for (int w = 0; w < POL_WINDOWS; w++)
+		ret->avg[w] = l ? l->avg[w] : POL_UNKNOWN;
+	if (m->is_dead || !status_of(r, m->id, &st))
+		return;
+	ret->cpus = pol_num(st.cpus);
+	ret->memory = pol_num((double)st.memory_total / (1 << 30));
+}
