@@ -23,7 +23,11 @@ CONTAINER_PKGS	:= lxc libarchive jansson libgcrypt libsystemd
 CONTAINER_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/container/*.c)))
 CONTAINER	:= $(B)/bin/hyperchain-container
 
-ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER)
+# What an environment sees as its machine, by FUSE.
+VIEW_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/view/*.c)))
+VIEW		:= $(B)/bin/hyperchain-view
+
+ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER) $(VIEW)
 INSTALL		+= tools
 
 $(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
@@ -54,16 +58,23 @@ $(CONTAINER): $(CONTAINER_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CONTAINER_PKGS))
 
+$(VIEW_OBJ): CPPFLAGS += -Wno-format-truncation $(shell pkg-config --cflags fuse3 2>/dev/null)
+
+$(VIEW): $(VIEW_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs fuse3)
+
 tools-asan: ## the same with sanitizers, in build/asan/
 	@$(MAKE) --no-print-directory B=$(B)/asan tools \
 		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer' \
 		EXTRA_LDFLAGS='-fsanitize=address,undefined'
 
-install-tools: $(B)/bin/hyperchain $(HELPERS) $(CONTAINER)
+install-tools: $(B)/bin/hyperchain $(HELPERS) $(CONTAINER) $(VIEW)
 	install -D -m 755 $(B)/bin/hyperchain $(DESTDIR)$(PREFIX)/bin/hyperchain
 	install -D -m 644 tools/completion/hyperchain.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hyperchain
-	for h in $(HELPERS) $(CONTAINER); do \
+	for h in $(HELPERS) $(CONTAINER) $(VIEW); do \
 		install -D -m 755 $$h $(DESTDIR)$(PREFIX)/lib/hyperchain/$${h##*/}; \
 	done
 	for m in tools/man/*.8; do \

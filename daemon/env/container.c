@@ -66,12 +66,13 @@ static bool read_one(struct hcd_containers *cs, json_t *obj)
 {
 	const char *name, *image = "", *keys = "";
 	json_int_t id, cpus = 0, memory = 0, pids = 0;
-	int is_on = 1, is_made = 0, forget = 0;
+	int is_on = 1, is_made = 0, forget = 0, is_local = 0;
 	struct hcd_container *c;
 
-	if (json_unpack(obj, "{s:s, s:I, s?s, s?s, s?I, s?I, s?I, s?b, s?b, s?b}", "name", &name, "id",
+	if (json_unpack(obj, "{s:s, s:I, s?s, s?s, s?I, s?I, s?I, s?b, s?b, s?b, s?b}", "name", &name, "id",
 			&id, "image", &image, "keys", &keys, "cpus_milli", &cpus, "memory", &memory,
-			"pids", &pids, "on", &is_on, "made", &is_made, "forget", &forget) < 0 ||
+			"pids", &pids, "on", &is_on, "made", &is_made, "forget", &forget,
+			"local", &is_local) < 0 ||
 	    strlen(name) > HCD_CONTAINER_NAME || id < 1 || id > HC_ENVS_MAX ||
 	    strlen(image) >= HCD_PATH_LEN || hcd_container_find(cs, name) ||
 	    hcd_container_by_id(cs, (uint32_t)id))
@@ -87,6 +88,7 @@ static bool read_one(struct hcd_containers *cs, json_t *obj)
 	c->is_on = is_on;
 	c->is_made = is_made;
 	c->forget = forget;
+	c->is_local = is_local;
 	/* A creation that was cut short, or a deletion: nothing of it is to stay. */
 	c->state = is_made ? HCD_CONTAINER_UNKNOWN : HCD_CONTAINER_DELETING;
 	c->op = is_made ? HCD_OP_STATE : HCD_OP_DEL;
@@ -131,13 +133,14 @@ int hcd_containers_save(struct hcd_containers *cs, char error[HCD_ERROR_LEN])
 	for (struct hcd_container *c = cs->first; c; c = c->next) {
 		if (c->state == HCD_CONTAINER_FAILED)
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b}",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b}",
 						      "name", c->name, "id", (json_int_t)c->id,
 						      "image", c->image, "keys", c->keys ? : "",
 						      "cpus_milli", (json_int_t)c->cpus_milli,
 						      "memory", (json_int_t)c->memory,
 						      "pids", (json_int_t)c->pids, "on", c->is_on,
-						      "made", c->is_made, "forget", c->forget));
+						      "made", c->is_made, "forget", c->forget,
+						      "local", c->is_local));
 	}
 	text = json_dumps(list, JSON_INDENT(1));
 	json_decref(list);
@@ -163,11 +166,11 @@ static const char *state_name(const struct hcd_container *c)
 
 json_t *hcd_container_json(struct hcd_containers *cs, const struct hcd_container *c)
 {
-	json_t *obj = json_pack("{s:I, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:s}", "id", (json_int_t)c->id,
+	json_t *obj = json_pack("{s:I, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:s, s:s}", "id", (json_int_t)c->id,
 				"name", c->name, "state", state_name(c), "busy",
 				hcd_container_is_busy(c), "on", c->is_on, "cpus_milli",
 				(json_int_t)c->cpus_milli, "memory", (json_int_t)c->memory, "pids",
-				(json_int_t)c->pids, "image", c->image);
+				(json_int_t)c->pids, "image", c->image, "view", c->is_local ? "local" : "sum");
 
 	if (c->address[0])
 		json_object_set_new(obj, "address", json_string(c->address));

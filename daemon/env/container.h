@@ -47,6 +47,7 @@ struct hcd_container {
 	bool is_made;			/* its root is whole */
 	bool is_on;			/* it is to run, also after a reboot */
 	bool forget;			/* of a deletion: the host keys too */
+	bool is_local;			/* it is shown this node alone, not the sum */
 	/* what follows is not kept */
 	enum hcd_container_state state;
 	enum hcd_container_op op;	/* to be done or under way */
@@ -54,6 +55,7 @@ struct hcd_container {
 	uint64_t retry_ms;
 	uint32_t failures;		/* starts in a row that failed */
 	bool has_sshd;
+	double remote_busy, remote_idle; /* seconds, all CPUs of its other nodes */
 	char address[INET_ADDRSTRLEN];
 	char cgroup[HCD_CGROUP_LEN];
 	char error[HCD_ERROR_LEN];	/* of the last operation, "" = it went well */

@@ -314,6 +314,8 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t now = uv_now(cs->d->loop);
 
 	for (struct hcd_container *c = cs->first; c; c = c->next) {
+		if (c->state == HCD_CONTAINER_RUNNING)
+			hcd_container_figures(cs, c, TICK_MS / 1000.0);
 		if (hcd_container_is_busy(c))
 			continue;
 		if (c->state == HCD_CONTAINER_RUNNING && !is_populated(c->cgroup)) {

@@ -19,4 +19,7 @@ int hcd_containers_load(struct hcd_containers *cs, char error[HCD_ERROR_LEN]);
 /* "step", "done", "total" of an operation under way. */
 void hcd_container_progress(struct hcd_containers *cs, const struct hcd_container *c, json_t *obj);
 
+/* Each second: what its other nodes add to what @c sees. Blocks on nothing but a tmpfs. */
+void hcd_container_figures(struct hcd_containers *cs, struct hcd_container *c, double seconds);
+
 #endif /* HCD_CONTAINER_TABLE_H */

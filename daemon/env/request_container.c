@@ -189,10 +189,12 @@ void hcd_do_container_create(struct hcd_request *req)
 	char error[HCD_ERROR_LEN] = "Memory is short.";
 	struct hcd_container *c;
 	json_t *nodes = NULL;
+	const char *view = "sum";
 
-	if (!hcd_request_unpack(req, "{s:s, s?s, s?s, s?o, s?I, s?I, s?I, s?I}", "name", &name, "image",
+	if (!hcd_request_unpack(req, "{s:s, s?s, s?s, s?o, s?I, s?I, s?I, s?I, s?s}", "name", &name, "image",
 				&image, "keys", &keys, "nodes", &nodes, "cpus_milli", &cpus_milli,
-				"memory", &memory, "quota", &quota, "replicas", &replicas))
+				"memory", &memory, "quota", &quota, "replicas", &replicas, "view",
+				&view))
 		return;
 	if (!is_login(name)) {
 		hcd_request_fail(req, "\"%.64s\" is no login: a small letter, then at most %d small letters, digits, '_' and '-'.",
@@ -206,6 +208,10 @@ void hcd_do_container_create(struct hcd_request *req)
 	if (strlen(image) >= HCD_PATH_LEN || (image[0] && image[0] != '/')) {
 		hcd_request_fail(req, "The image must be an absolute path of less than %d bytes.",
 				 HCD_PATH_LEN);
+		return;
+	}
+	if (strcmp(view, "sum") != 0 && strcmp(view, "local") != 0) {
+		hcd_request_fail(req, "The view is \"sum\" or \"local\".");
 		return;
 	}
 	c = hcd_container_find(d->containers, name);
@@ -225,6 +231,7 @@ void hcd_do_container_create(struct hcd_request *req)
 	c->cpus_milli = (uint32_t)cpus_milli;
 	c->memory = (uint64_t)memory;
 	c->pids = PIDS;
+	c->is_local = strcmp(view, "local") == 0;
 	c->is_on = true;
 	c->state = HCD_CONTAINER_CREATING;
 	if (!c->keys || hcd_containers_save(d->containers, error) < 0 || hcd_save(d, error) < 0) {

@@ -18,7 +18,7 @@
 
 enum {
 	OPT_IMAGE = 'i', OPT_KEY = 'k', OPT_NODES = 'N', OPT_QUOTA = 'q', OPT_REPLICAS = 'r',
-	OPT_CPUS = 'c', OPT_MEMORY = 'm', OPT_FORGET = 'f', OPT_NO_WAIT = 256,
+	OPT_CPUS = 'c', OPT_MEMORY = 'm', OPT_FORGET = 'f', OPT_VIEW = 256,
 };
 
 struct args {
@@ -29,6 +29,7 @@ struct args {
 	int nr_nodes;
 	uint64_t quota, memory, cpus_milli, replicas;
 	bool has_cpus, has_memory, forget;
+	const char *view;
 };
 
 static const struct argp_option create_options[] = {
@@ -39,6 +40,7 @@ static const struct argp_option create_options[] = {
 	{ "replicas", OPT_REPLICAS, "N", 0, "Copies of each page on other nodes (2)", 0 },
 	{ "cpus", OPT_CPUS, "N", 0, "CPUs at most, like 1.5; default: all", 0 },
 	{ "memory", OPT_MEMORY, "SIZE", 0, "Memory of this node at most; default: all", 0 },
+	{ "view", OPT_VIEW, "sum|local", 0, "What free(1) and the like show: the sum of its nodes (default), or this node", 0 },
 	{ 0 }
 };
 
@@ -121,6 +123,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_MEMORY:
 		a->memory = cli_size_arg(state, arg);
 		a->has_memory = true;
+		return 0;
+	case OPT_VIEW:
+		if (strcmp(arg, "sum") && strcmp(arg, "local"))
+			argp_error(state, "The view is \"sum\" or \"local\", not \"%s\".", arg);
+		a->view = arg;
 		return 0;
 	case OPT_FORGET:
 		a->forget = true;
@@ -207,7 +214,7 @@ int cmd_env_create(int argc, char **argv)
 		.children = cli_json_option,
 		.doc = "Make an environment for USER on this node: a container of its own, which USER logs in to by ssh.",
 	};
-	static struct args a = { .replicas = HC_REPLICAS_MAX };
+	static struct args a = { .replicas = HC_REPLICAS_MAX, .view = "sum" };
 	json_auto_t *container = NULL;
 	json_t *nodes = json_array();
 	int rc;
@@ -215,11 +222,11 @@ int cmd_env_create(int argc, char **argv)
 	cli_parse(&argp, argc, argv, &a);
 	for (int i = 0; i < a.nr_nodes; i++)
 		json_array_append_new(nodes, json_integer(a.nodes[i]));
-	rc = ask_and_wait(json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "do",
+	rc = ask_and_wait(json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s}", "do",
 				    "container.create", "name", a.name, "image", a.image, "keys", a.keys,
 				    "nodes", nodes, "quota", (json_int_t)a.quota, "replicas",
 				    (json_int_t)a.replicas, "cpus_milli", (json_int_t)a.cpus_milli, "memory",
-				    (json_int_t)a.memory), a.name, false, &container);
+				    (json_int_t)a.memory, "view", a.view), a.name, false, &container);
 	if (rc)
 		return rc;
 	if (!a.keys[0])

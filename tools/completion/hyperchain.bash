@@ -52,6 +52,10 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		return
 		;;
+	--view)
+		mapfile -t COMPREPLY < <(compgen -W "sum local" -- "$cur")
+		return
+		;;
 	--backing | -b | --image | -i | --ssh-key | -k)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return

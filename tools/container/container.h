@@ -54,6 +54,8 @@ struct hcc_place {
 	char identity[HCC_PATH_LEN];
 	char lxc[HCC_PATH_LEN];
 	char cgroup[HCC_PATH_LEN];	/* with the limits; the container is below it */
+	char view[HCC_PATH_LEN];	/* hyperchain-view is mounted there */
+	char figures[HCC_PATH_LEN];	/* of other nodes, by the daemon */
 	char monitor[HCC_PATH_LEN];	/* cgroup of liblxc's watcher */
 	char bridge[16];
 	char gateway[16], address[16];	/* a /30 of its own */
@@ -79,6 +81,9 @@ int hcc_run(const char *const argv[], const char *input, char error[HCC_ERROR_LE
 int hcc_write(const char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Remove a tree without following anything out of it. */
 int hcc_remove_tree(const char *path);
+
+/* The program that lies beside this one. */
+int hcc_sibling(const char *name, char ret_path[HCC_PATH_LEN]);
 
 /* sandbox.c */
 /*
@@ -113,6 +118,10 @@ int hcc_provision(const struct hcc_spec *spec, const struct hcc_place *place, bo
 /* net.c */
 int hcc_net_up(const struct hcc_place *place, char error[HCC_ERROR_LEN]);
 void hcc_net_down(const struct hcc_place *place);
+
+/* view.c */
+int hcc_view_start(const struct hcc_place *place, char error[HCC_ERROR_LEN]);
+void hcc_view_stop(const struct hcc_place *place);
 
 /* limit.c */
 /* Where containers' cgroups are made: in our own delegated one, or <cgroup2>/hyperchain. */

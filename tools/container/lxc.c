@@ -59,18 +59,6 @@ static void put(struct config *cfg, const char *key, const char *fmt, ...)
 		cfg->r = hcc_fail(cfg->error, -EINVAL, "liblxc does not take %s = %s.", key, value);
 }
 
-/* The program beside this one. */
-static int sibling(const char *name, char buf[HCC_PATH_LEN])
-{
-	ssize_t n = readlink("/proc/self/exe", buf, HCC_PATH_LEN - 64);
-
-	if (n < 0)
-		return -errno;
-	buf[n] = 0;
-	strcpy(strrchr(buf, '/') + 1, name);
-	return access(buf, X_OK) < 0 ? -errno : 0;
-}
-
 static bool has_apparmor(void)
 {
 	char c = 'N';
@@ -99,6 +87,10 @@ static int write_profile(const char *path)
 static void configure(struct config *cfg, const struct hcc_spec *spec,
 		      const struct hcc_place *place, const char *init)
 {
+	static const char *const seen[] = {
+		"cpuinfo", "meminfo", "stat", "loadavg", "uptime", "swaps",
+	};
+
 	put(cfg, "lxc.uts.name", "%s", spec->name);
 	put(cfg, "lxc.rootfs.path", "dir:%s", place->root);
 	put(cfg, "lxc.idmap", "u 0 %u %u", place->uid, HCC_IDS);
@@ -106,6 +98,11 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 	put(cfg, "lxc.init.cmd", INIT);
 	put(cfg, "lxc.mount.entry", "%s .hyperchain/init none bind,ro,create=file 0 0", init);
 	put(cfg, "lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed");
+	/* After /proc and /sys, which mount.auto makes. */
+	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++)
+		put(cfg, "lxc.mount.entry", "%s/proc/%s proc/%s none bind,ro 0 0", place->view, seen[i],
+		    seen[i]);
+	put(cfg, "lxc.mount.entry", "%s/cpu sys/devices/system/cpu none bind,ro 0 0", place->view);
 	put(cfg, "lxc.mount.entry", "tmpfs run tmpfs nosuid,nodev,mode=755,size=16m 0 0");
 	put(cfg, "lxc.autodev", "1");
 	put(cfg, "lxc.pty.max", "1024");
@@ -156,7 +153,7 @@ int hcc_start(const struct hcc_spec *spec, const struct hcc_place *place,
 {
 	struct config cfg = { .error = error };
 	char init[HCC_PATH_LEN], path[HCC_PATH_LEN + 16], why[256] = "liblxc does not say why";
-	int r = sibling("hyperchain-init", init);
+	int r = hcc_sibling("hyperchain-init", init);
 
 	if (r < 0)
 		return hcc_fail(error, r, "hyperchain-init is not beside hyperchain-container: install the package anew.");

@@ -96,6 +96,17 @@ int hcc_write(const char *text, const char *fmt, ...)
 	return r;
 }
 
+int hcc_sibling(const char *name, char ret_path[HCC_PATH_LEN])
+{
+	ssize_t n = readlink("/proc/self/exe", ret_path, HCC_PATH_LEN - 64);
+
+	if (n < 0)
+		return -errno;
+	ret_path[n] = 0;
+	strcpy(strrchr(ret_path, '/') + 1, name);
+	return access(ret_path, X_OK) < 0 ? -errno : 0;
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;

@@ -78,10 +78,12 @@ static int start(struct call *c, bool *ret_has_sshd, char error[HCC_ERROR_LEN])
 	hcc_limit_remove(&c->place);
 	r = hcc_provision(&c->spec, &c->place, ret_has_sshd, error);
 	r = r ? : hcc_limit(&c->spec, &c->place, error);
+	r = r ? : hcc_view_start(&c->place, error);
 	r = r ? : hcc_net_up(&c->place, error);
 	r = r ? : hcc_start(&c->spec, &c->place, error);
 	if (r < 0) {
 		hcc_net_down(&c->place);
+		hcc_view_stop(&c->place);
 		hcc_limit_remove(&c->place);
 	}
 	return r;
@@ -107,6 +109,7 @@ static int stop(struct call *c, char error[HCC_ERROR_LEN])
 
 	if (r == 0) {
 		hcc_net_down(&c->place);
+		hcc_view_stop(&c->place);
 		hcc_limit_remove(&c->place);
 	}
 	return r;

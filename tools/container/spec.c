@@ -100,6 +100,8 @@ int hcc_place(const struct hcc_spec *spec, struct hcc_place *ret_place, char err
 	snprintf(p->lxc, sizeof(p->lxc), HCC_DIR "/lxc/%s", name);
 	snprintf(p->cgroup, sizeof(p->cgroup), "%s/%s/%s", hcc_cgroup_mount(), hcc_cgroup_base(),
 		 name);
+	snprintf(p->view, sizeof(p->view), "/run/hyperchain/view/%s", name);
+	snprintf(p->figures, sizeof(p->figures), "/run/hyperchain/view/%s.figures", name);
 	snprintf(p->monitor, sizeof(p->monitor), "%s/%s/.monitor/%s", hcc_cgroup_mount(),
 		 hcc_cgroup_base(), name);
 	snprintf(p->bridge, sizeof(p->bridge), "hcb%u", spec->id);
