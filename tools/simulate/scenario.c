@@ -279,7 +279,7 @@ static int read_list(struct scenario *s, const char *top,
 	return 0;
 }
 
-int scenario_read(struct scenario *s, const char *file)
+static int check_all(struct scenario *s)
 {
 	const struct pol_mem mem = { .realloc = mem_realloc, .free = mem_free };
 	struct where w = { .top = "", .index = -1 };
@@ -287,10 +287,6 @@ int scenario_read(struct scenario *s, const char *file)
 	json_t *events;
 	int r;
 
-	*s = (struct scenario){ .file = file };
-	r = parse(s);
-	if (r < 0)
-		return r;
 	w.object = s->root;
 	s->nodes = json_object();
 	s->users = json_object();
@@ -314,6 +310,25 @@ int scenario_read(struct scenario *s, const char *file)
 	if (events && !json_is_array(events))
 		return scenario_fail(s, &w, NULL, "this must be a list, [...].");
 	return scenario_read_events(s, events);
+}
+
+int scenario_parse(struct scenario *s, const char *file)
+{
+	*s = (struct scenario){ .file = file };
+	return parse(s);
+}
+
+int scenario_read(struct scenario *s, const char *file)
+{
+	int r = scenario_parse(s, file);
+
+	return r < 0 ? r : check_all(s);
+}
+
+int scenario_take(struct scenario *s, const char *name, json_t *root)
+{
+	*s = (struct scenario){ .file = name, .root = root };
+	return check_all(s);
 }
 
 void scenario_free(struct scenario *s)

@@ -43,6 +43,12 @@ struct scenario {
  * Return: 0; -EINVAL: bad input, -errno: it can't be read; s->error says why. Free @s in any case.
  */
 int scenario_read(struct scenario *s, const char *file);
+
+/* The same, of @root (taken over) instead of a file; @name stands for it in sentences. */
+int scenario_take(struct scenario *s, const char *name, json_t *root);
+
+/* The JSON of a file, as scenario_read() reads it; s->root. */
+int scenario_parse(struct scenario *s, const char *file);
 void scenario_free(struct scenario *s);
 
 /* ---- fields.c: one value each. They return 0, or -EINVAL with s->error set ------------ */
