@@ -16,6 +16,7 @@
 #include "daemon/daemon.h"
 
 #define RETRY_MS 200
+#define HELD_MS 1000
 
 struct hcd_ask {
 	struct hcd_ask *next;
@@ -26,6 +27,9 @@ struct hcd_ask {
 	Hcp__Command *command;
 	hcd_control_cb cb;
 	void *arg;
+	/* Answered, but our own log does not have it yet: who looks here next shall see it. */
+	struct hcd_result *held;
+	uint64_t held_until_ms;
 };
 
 static void finish(struct hcd_ask *a, int error, const struct hcd_result *result,
@@ -37,6 +41,9 @@ static void finish(struct hcd_ask *a, int error, const struct hcd_result *result
 		at = &(*at)->next;
 	*at = a->next;
 	a->cb(error, result, text, a->arg);
+	if (a->held)
+		free((char *)a->held->detail);
+	free(a->held);
 	hcp__command__free_unpacked(a->command, NULL);
 	free(a);
 }
@@ -189,6 +196,11 @@ void hcd_ask_tick(struct hcd_control *c, uint64_t now_ms)
 		struct hcd_peer *peer = a->to ? hcd_cluster_peer(c->d->cluster, a->to) : NULL;
 
 		next = a->next;
+		if (a->held) {
+			if (c->fsm->next_decision > a->held->number || now_ms >= a->held_until_ms)
+				finish(a, 0, a->held, a->held->text);
+			continue;
+		}
 		if (a->to && a->to != c->identity.self.at.id &&
 		    (!peer || !hcd_peer_is_up(peer) || peer->nr_up != a->nr_up))
 			finish(a, -ESTALE, NULL, sentence(-ESTALE));
@@ -208,7 +220,7 @@ void hcd_ask_cancel_all(struct hcd_control *c, const char *text)
 	for (struct hcd_ask *a = c->asks; a; a = next) {
 		next = a->next;
 		if (a->to != c->identity.self.at.id)	/* else the engine tells */
-			finish(a, -ESTALE, NULL, text);
+			finish(a, a->held ? 0 : -ESTALE, a->held, a->held ? a->held->text : text);
 	}
 }
 
@@ -300,6 +312,18 @@ void hcd_ask_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hc
 		hcp__ask__free_unpacked(msg, NULL);
 }
 
+/* Until our own log has the decision. Return: false without memory. */
+static bool hold(struct hcd_ask *a, const struct hcd_result *res)
+{
+	a->held = malloc(sizeof(*a->held));
+	if (!a->held)
+		return false;
+	*a->held = *res;
+	a->held->detail = res->detail ? strdup(res->detail) : NULL;
+	a->held_until_ms = hcd_control_now(a->c) + HELD_MS;
+	return true;
+}
+
 void hcd_answer_frame(struct hcd_control *c, struct hcd_peer *peer,
 		      const struct hcd_frame *frame)
 {
@@ -316,7 +340,8 @@ void hcd_answer_frame(struct hcd_control *c, struct hcd_peer *peer,
 		res.number = msg->number;
 		res.detail = msg->detail;
 		hcd_text_clean(res.text, sizeof(res.text), msg->text, "");
-		finish(a, msg->error, &res, res.text);
+		if (msg->error || c->fsm->next_decision > res.number || !hold(a, &res))
+			finish(a, msg->error, &res, res.text);
 	}
 	if (msg)
 		hcp__answer__free_unpacked(msg, NULL);

@@ -137,6 +137,23 @@ static int take_seat(struct pol_state *st, struct pol_user *user, const struct p
 	return 0;
 }
 
+/* The admin is made with every node; but only those are kept that are there for good. */
+static void drop_others(struct pol_state *st, struct pol_user *user,
+			const struct pol_kept_user *kept)
+{
+	for (size_t i = user->nr_seats; i-- > 0;) {
+		struct pol_seat *seat = user->seats[i];
+		size_t k;
+
+		for (k = 0; k < kept->nr_seats && kept->seats[k].node != seat->node->id; k++)
+			;
+		if (k < kept->nr_seats)
+			continue;
+		pol_seat_own(seat, false);
+		pol_seat_tidy(st, seat);
+	}
+}
+
 int pol_kept_user(struct pol_state *st, const struct pol_kept_user *kept)
 {
 	struct pol_user *user;
@@ -153,6 +170,7 @@ int pol_kept_user(struct pol_state *st, const struct pol_kept_user *kept)
 	user->units = user->is_admin ? POL_UNKNOWN : kept->units;
 	for (size_t i = 0; i < kept->nr_seats && r == 0; i++)
 		r = take_seat(st, user, &kept->seats[i]);
+	drop_others(st, user, kept);
 	env = user->envs;
 	for (size_t i = 0; i < kept->nr_envs && r == 0; i++, env = env->next) {
 		env->leader = kept->envs[i].leader ? pol_node(st, kept->envs[i].leader) : NULL;

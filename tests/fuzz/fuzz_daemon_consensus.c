@@ -71,7 +71,37 @@ static size_t seed_command(unsigned int i, uint8_t *data, size_t max)
 	Hcp__Member m = HCP__MEMBER__INIT, *list = &m;
 	Hcp__Token t = HCP__TOKEN__INIT;
 	Hcp__Setting s = HCP__SETTING__INIT;
+	Hcp__Step step = HCP__STEP__INIT;
+	Hcp__Kept kept = HCP__KEPT__INIT, *kepts[] = { &kept };
+	Hcp__KeptUser user = HCP__KEPT_USER__INIT;
+	Hcp__KeptSeat seat = HCP__KEPT_SEAT__INIT, *seats[] = { &seat };
+	Hcp__Decision d = HCP__DECISION__INIT, *decisions[] = { &d };
+	Hcp__Counter counter = HCP__COUNTER__INIT, *counter_list[] = { &counter };
+	Hcp__Counters counters = HCP__COUNTERS__INIT;
+	Hcp__Charge charge = HCP__CHARGE__INIT, *charges[] = { &charge };
+	uint8_t packed[64];
 
+	seat.node = 1 + i % 3;
+	seat.is_own = seat.is_active = true;
+	user.is_known = true;
+	user.seats = seats;
+	user.n_seats = 1;
+	kept.kind = HCD_KEPT_USER;
+	kept.key = i & 16 ? "A" : "B";
+	kept.data.data = packed;
+	kept.data.len = hcp__kept_user__pack(&user, packed);
+	step.after = i / 16 % 4;
+	step.changes = kepts;
+	step.n_changes = 1;
+	step.decisions = decisions;
+	step.n_decisions = 1;
+	d.kind = "allocate";
+	d.rule = "R15";
+	counter.user = charge.user = "A";
+	counter.run = counter.cpu_us = i;
+	counters.counters = counter_list;
+	counters.n_counters = 1;
+	c.at_ms = 3600000ULL * i;
 	c.version = 1;
 	m.id = i & 8 ? 2 : 1;
 	m.name = "n1";
@@ -89,7 +119,7 @@ static size_t seed_command(unsigned int i, uint8_t *data, size_t max)
 	st.next_decision = 1;
 	st.members = &list;
 	st.n_members = 1;
-	switch (i % 8) {
+	switch (i % 11) {
 	case 0:
 		c.what_case = HCP__COMMAND__WHAT_BEGIN;
 		c.begin = &st;
@@ -118,6 +148,26 @@ static size_t seed_command(unsigned int i, uint8_t *data, size_t max)
 		c.what_case = HCP__COMMAND__WHAT_REMOVE;
 		c.remove = 2;
 		break;
+	case 7:
+		c.version = 2;
+		c.what_case = HCP__COMMAND__WHAT_STEP;
+		c.step = &step;
+		break;
+	case 8:
+		c.version = 2;
+		c.what_case = HCP__COMMAND__WHAT_COUNTERS;
+		c.counters = &counters;
+		break;
+	case 9:
+		st.kept = kepts;
+		st.n_kept = 1;
+		st.charges = charges;
+		st.n_charges = 1;
+		st.counters = counter_list;
+		st.n_counters = 1;
+		st.charged_ms = 5;
+		FUZZ_ASSERT(hcp__state__get_packed_size(&st) <= max);
+		return hcp__state__pack(&st, data);
 	default:
 		FUZZ_ASSERT(hcp__state__get_packed_size(&st) <= max);
 		return hcp__state__pack(&st, data);
