@@ -31,6 +31,7 @@ static const struct request {
 	{ "node.token",		FOR_ADMIN,	hcd_do_node_token },
 	{ "node.join",		FOR_ADMIN,	hcd_do_node_join },
 	{ "node.remove",	FOR_ADMIN,	hcd_do_node_remove },
+	{ "node.drain",		FOR_ADMIN,	hcd_do_node_drain },
 	{ "config.show",	FOR_HOST,	hcd_do_config_show },
 	{ "config.set",		FOR_ADMIN,	hcd_do_config_set },
 	{ "decision.list",	FOR_ALL,	hcd_do_decision_list },

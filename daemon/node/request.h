@@ -73,6 +73,7 @@ void hcd_do_cluster_recover(struct hcd_request *req);
 void hcd_do_node_token(struct hcd_request *req);
 void hcd_do_node_join(struct hcd_request *req);
 void hcd_do_node_remove(struct hcd_request *req);
+void hcd_do_node_drain(struct hcd_request *req);
 void hcd_do_config_show(struct hcd_request *req);
 void hcd_do_config_set(struct hcd_request *req);
 void hcd_do_decision_list(struct hcd_request *req);

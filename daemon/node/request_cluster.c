@@ -286,6 +286,24 @@ void hcd_do_node_remove(struct hcd_request *req)
 	hcd_control_do(req->d->control, &command, on_done, req);
 }
 
+void hcd_do_node_drain(struct hcd_request *req)
+{
+	Hcp__Command command = HCP__COMMAND__INIT;
+	Hcp__Member msg = HCP__MEMBER__INIT;
+	json_int_t id;
+	int is_drained;
+
+	if (!hcd_request_unpack(req, "{s:I, s:b}", "id", &id, "drain", &is_drained) ||
+	    !is_member(req) ||
+	    !hcd_request_range(req, "A node's id", id, 1, HCD_NODE_ID_MAX))
+		return;
+	msg.id = (uint32_t)id;
+	msg.is_drained = is_drained;
+	command.what_case = HCP__COMMAND__WHAT_DRAIN;
+	command.drain = &msg;
+	hcd_control_do(req->d->control, &command, on_done, req);
+}
+
 void hcd_do_config_show(struct hcd_request *req)
 {
 	const struct hcd_fsm *fsm = req->d->control->fsm;

@@ -32,6 +32,8 @@ int cmd_events_cluster(const char *rule, const char *user, bool is_following, ui
 int cmd_node_token(int argc, char **argv);
 int cmd_node_join(int argc, char **argv);
 int cmd_node_remove(int argc, char **argv);
+int cmd_node_drain(int argc, char **argv);
+int cmd_node_undrain(int argc, char **argv);
 
 /* Verbs of "env" with a file of their own. */
 int cmd_env_create(int argc, char **argv);

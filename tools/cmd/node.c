@@ -101,7 +101,11 @@ static void nodes_print(json_t *nodes)
 			   (unsigned long long)number_of(node, "id"));
 		table_cell(&t, is_self ? TABLE_BOLD : 0, "%s", text_of(node, "name"));
 		table_cell(&t, 0, "%s", text_of(node, "address"));
-		table_cell(&t, state_color(state), "%s", is_self && !strcmp(state, "live") ? "this node" : state);
+		if (json_is_true(json_object_get(node, "drained")) && !strcmp(state, "live"))
+			table_cell(&t, TABLE_YELLOW, "drained");
+		else
+			table_cell(&t, state_color(state), "%s",
+				   is_self && !strcmp(state, "live") ? "this node" : state);
 		table_cell(&t, 0, "%s", json_is_true(json_object_get(node, "controller")) ?
 			   "controller" : text_of(node, "role"));
 		size_cell(&t, node, "memory_total");
@@ -294,6 +298,8 @@ int cmd_node(int argc, char **argv)
 		{ "list", node_list, "every node that is known" },
 		{ "token", cmd_node_token, "let one node join, once" },
 		{ "join", cmd_node_join, "make this node a member" },
+		{ "drain", cmd_node_drain, "give a node nothing new, and empty it" },
+		{ "undrain", cmd_node_undrain, "let a drained node take part again" },
 		{ "remove", cmd_node_remove, "take a node out of the cluster" },
 		{ NULL, NULL, NULL }
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* node token, join, remove: who is a member of the cluster. */
+/* node token, join, drain, undrain, remove: who is a member of the cluster. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,4 +151,43 @@ int cmd_node_remove(int argc, char **argv)
 		return cli_json(json_pack("{s:I}", "id", (json_int_t)a.id));
 	printf("Node %llu was removed.\n", (unsigned long long)a.id);
 	return CLI_OK;
+}
+
+static int set_drained(int argc, char **argv, const struct argp *argp, bool is_drained)
+{
+	struct args a = { .id = 0 };
+	json_auto_t *answer = NULL;
+	int rc;
+
+	cli_parse(argp, argc, argv, &a);
+	rc = cli_do(json_pack("{s:s, s:I, s:b}", "do", "node.drain", "id", (json_int_t)a.id,
+			      "drain", (int)is_drained), &answer);
+	if (rc)
+		return rc;
+	if (cli.json)
+		return cli_json(json_pack("{s:I, s:b}", "id", (json_int_t)a.id, "drained",
+					  (int)is_drained));
+	printf(is_drained ? "Node %llu is drained: it gets nothing new.\n" :
+	       "Node %llu takes part again.\n", (unsigned long long)a.id);
+	return CLI_OK;
+}
+
+int cmd_node_drain(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse_id, .args_doc = "ID", .children = cli_json_option,
+		.doc = "Give a node nothing new and take away what can go: it is no candidate and no spare until 'node undrain'.",
+	};
+
+	return set_drained(argc, argv, &argp, true);
+}
+
+int cmd_node_undrain(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse_id, .args_doc = "ID", .children = cli_json_option,
+		.doc = "Let a drained node take part again.",
+	};
+
+	return set_drained(argc, argv, &argp, false);
 }

@@ -100,7 +100,7 @@ _hyperchain() {
 	"config set")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values key config show)" -- "$cur")
 		;;
-	"node remove")
+	"node remove" | "node drain" | "node undrain")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
 		;;
 	"cluster backup" | "cluster restore")
