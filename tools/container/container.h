@@ -124,9 +124,9 @@ int hcc_view_start(const struct hcc_place *place, char error[HCC_ERROR_LEN]);
 void hcc_view_stop(const struct hcc_place *place);
 
 /* limit.c */
-/* Where containers' cgroups are made: in our own delegated one, or <cgroup2>/hyperchain. */
-int hcc_cgroup_init(bool is_delegated, char error[HCC_ERROR_LEN]);
-/* The same below the cgroup2 mount, "hyperchain"; and the mount. */
+/* Make the cgroup that all containers' are below. */
+int hcc_cgroup_init(char error[HCC_ERROR_LEN]);
+/* Its name below the cgroup2 mount; and the mount. */
 const char *hcc_cgroup_base(void);
 const char *hcc_cgroup_mount(void);
 /* Make the cgroup if need be and write the limits; while it runs, too. */

@@ -53,17 +53,45 @@ static int from_layout(const char *path, const struct hcc_place *place, hcc_step
 	return r;
 }
 
+/* Of this machine, where it is Debian: what its apt reaches is what it trusts. */
+static void find_suite(char *buf, size_t len)
+{
+	FILE *f = fopen("/etc/os-release", "re");
+	char line[128], name[64];
+	bool is_debian = false;
+
+	snprintf(buf, len, "stable");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VERSION_CODENAME=%63[a-z]", name) == 1)
+			snprintf(buf, len, "%s", name);
+		is_debian |= !strcmp(line, "ID=debian\n");
+	}
+	if (f)
+		fclose(f);
+	if (!is_debian)
+		snprintf(buf, len, "stable");
+}
+
 /* Once; the next environment takes the same. */
 static int make_debian(hcc_step_fn step, void *ctx, char error[HCC_ERROR_LEN])
 {
-	static const char *const make[] = {
+	static const char *const sources[] = {
+		"/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list",
+	};
+	char suite[64];
+	const char *make[] = {
 		"mmdebstrap", "--variant=minbase", "--mode=root", "--quiet",
 		"--include=" DEBIAN_PACKAGES, "--aptopt=Apt::Install-Recommends \"false\"",
-		"--format=tar", "stable", DEBIAN ".new", NULL
+		"--format=tar", suite, DEBIAN ".new", NULL, NULL
 	};
 	char why[HCC_ERROR_LEN] = "";
 	int lock, r = 0;
 
+	find_suite(suite, sizeof(suite));
+	for (size_t i = 0; i < 2 && strcmp(suite, "stable") && !make[9]; i++) {
+		if (access(sources[i], R_OK) == 0)
+			make[9] = sources[i];
+	}
 	lock = open(HCC_DIR "/image/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX) < 0)
 		return hcc_fail(error, -errno, "Cannot lock " HCC_DIR "/image: %m.");

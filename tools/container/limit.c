@@ -2,6 +2,10 @@
 /*
  * cgroup v2: BASE/NAME has the limits and is what the module binds; the container is in
  * BASE/NAME/box, the root of its cgroup namespace, and can't reach the limits.
+ *
+ * BASE is at the top, where liblxc has its own, too, and not below the service: systemd can't start
+ * a service anew while there are cgroups with controllers below it. It can't take controllers
+ * away from the top either, while BASE uses them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +20,12 @@
 #include "container.h"
 
 #define MOUNT	"/sys/fs/cgroup"
+#define BASE	"hyperchain"
 #define PERIOD	100000		/* us */
-
-static char base[HCC_PATH_LEN] = "hyperchain";
 
 const char *hcc_cgroup_base(void)
 {
-	return base;
+	return BASE;
 }
 
 const char *hcc_cgroup_mount(void)
@@ -52,45 +55,18 @@ static int make(const char *path, char error[HCC_ERROR_LEN])
 	return 0;
 }
 
-/* Below the service's own cgroup, which systemd has given to us; we ourselves in a leaf. */
-static int take_own(char error[HCC_ERROR_LEN])
-{
-	char line[HCC_PATH_LEN - 32] = "", path[HCC_PATH_LEN * 2];
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	int r;
-
-	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, "0::/", 4)) {
-		if (f)
-			fclose(f);
-		return hcc_fail(error, -EINVAL, "This program's cgroup is no cgroup v2.");
-	}
-	fclose(f);
-	line[strcspn(line, "\n")] = 0;
-	snprintf(path, sizeof(path), MOUNT "/%s/helper", line + 4);
-	r = make(path, error);
-	if (r == 0)
-		r = hcc_write("0", "%s/cgroup.procs", path);
-	snprintf(path, sizeof(path), MOUNT "/%s", line + 4);
-	r = r ? : enable(path, error);
-	snprintf(base, sizeof(base), "%s/env", line + 4);
-	return r;
-}
-
-int hcc_cgroup_init(bool is_delegated, char error[HCC_ERROR_LEN])
+int hcc_cgroup_init(char error[HCC_ERROR_LEN])
 {
 	char path[HCC_PATH_LEN * 2];
 	struct statfs fs;
-	int r = 0;
+	int r;
 
 	if (statfs(MOUNT, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
 		return hcc_fail(error, -ENODEV, MOUNT " is no cgroup v2: environments need it; boot with systemd.unified_cgroup_hierarchy=1.");
-	if (is_delegated)
-		r = take_own(error);
-	else
-		r = enable(MOUNT, error);
+	r = enable(MOUNT, error);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), MOUNT "/%s", base);
+	snprintf(path, sizeof(path), MOUNT "/" BASE);
 	return make(path, error) ? : enable(path, error);
 }
 

@@ -104,6 +104,8 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 		    seen[i]);
 	put(cfg, "lxc.mount.entry", "%s/cpu sys/devices/system/cpu none bind,ro 0 0", place->view);
 	put(cfg, "lxc.mount.entry", "tmpfs run tmpfs nosuid,nodev,mode=755,size=16m 0 0");
+	put(cfg, "lxc.mount.entry",
+	    "tmpfs dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0");
 	put(cfg, "lxc.autodev", "1");
 	put(cfg, "lxc.pty.max", "1024");
 	put(cfg, "lxc.tty.max", "0");

@@ -12,14 +12,12 @@ const char *argp_program_version = "hyperchain-container " HC_VERSION;
 
 struct options {
 	const char *socket;
-	bool is_delegated;
 	char **words;
 	int nr_words;
 };
 
 static const struct argp_option option_table[] = {
 	{ "socket", 's', "PATH", 0, "Listen there (" HCC_SOCKET ")", 0 },
-	{ "delegated", 'd', NULL, 0, "Make cgroups below this program's own, as systemd's Delegate= wants it", 0 },
 	{ 0 }
 };
 
@@ -30,9 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 's':
 		o->socket = arg;
-		return 0;
-	case 'd':
-		o->is_delegated = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->words = state->argv + state->next;
@@ -73,7 +68,7 @@ int main(int argc, char **argv)
 		gcry_check_version(NULL);
 		gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
 		gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-		r = hcc_cgroup_init(o.is_delegated, error);
+		r = hcc_cgroup_init(error);
 		if (r == 0)
 			hcc_serve(o.socket, error);
 	} else {
