@@ -232,6 +232,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	hcd_beat_tick(c, now_ms);
 	hcd_servers_tick(c, now_ms);
+	hcd_counters_tick(c, now_ms);
 }
 
 static void on_soon(uv_timer_t *timer)

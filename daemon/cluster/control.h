@@ -9,6 +9,7 @@
  *	control_beat.c		heartbeats, the lease, who is dead
  *	control_servers.c	how many voters, and who
  *	control_wire.c		the engine's messages in parts that fit frames
+ *	counters.c		what users' cgroups here have used
  *	rules*.c		the rules, by the controller: see rules.h
  *	join.c			a token: made, shown at another member's door, let in
  *
@@ -165,6 +166,9 @@ void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct h
 void hcd_beat_ack_frame(struct hcd_control *c, struct hcd_peer *peer,
 			const struct hcd_frame *frame);
 void hcd_servers_tick(struct hcd_control *c, uint64_t now_ms);
+/* counters.c: tell what users' cgroups have used. */
+void hcd_counters_tick(struct hcd_control *c, uint64_t now_ms);
+
 void hcd_ask_tick(struct hcd_control *c, uint64_t now_ms);
 void hcd_ask_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hcd_frame *frame);
 void hcd_answer_frame(struct hcd_control *c, struct hcd_peer *peer,

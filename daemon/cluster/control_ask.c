@@ -260,8 +260,8 @@ static void on_asked_done(int error, const struct hcd_result *result, void *arg)
 	free(a);
 }
 
-/* What a member may ask for; the rest only the controller itself does. */
-static bool may_ask(const Hcp__Command *command)
+/* What member @id may ask for; the rest only the controller itself does. */
+static bool may_ask(const Hcp__Command *command, uint32_t id)
 {
 	switch (command->what_case) {
 	case HCP__COMMAND__WHAT_JOIN:
@@ -271,6 +271,12 @@ static bool may_ask(const Hcp__Command *command)
 	case HCP__COMMAND__WHAT_TOKEN_DEL:
 	case HCP__COMMAND__WHAT_SET:
 	case HCP__COMMAND__WHAT_WISH:
+		return true;
+	case HCP__COMMAND__WHAT_COUNTERS:
+		/* Of itself only. */
+		for (size_t i = 0; i < command->counters->n_counters; i++)
+			if (command->counters->counters[i]->node != id)
+				return false;
 		return true;
 	default:
 		return false;
@@ -285,7 +291,7 @@ void hcd_ask_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hc
 	struct asked *a = NULL;
 	int r = -EBADMSG;
 
-	if (command && may_ask(command)) {
+	if (command && may_ask(command, peer->config.id)) {
 		a = malloc(sizeof(*a));
 		r = !a ? -ENOMEM : !hcd_control_is_controller(c) ? -EAGAIN :
 		    removes_us(c, command) ? -EBUSY : 0;

@@ -49,6 +49,7 @@
 #define HCD_KEPT_MAX		4096	/* nodes, users and views together */
 #define HCD_KEPT_LEN		(64 * 1024)
 #define HCD_CHARGES_MAX		200000
+#define HCD_RUNS_MAX		64	/* remembered of one user and node */
 
 enum hcd_encrypt {
 	HCD_ENCRYPT_NONE,		/* a trusted network: MACs, no encryption */
@@ -111,7 +112,7 @@ struct hcd_charge {
 struct hcd_counter {
 	char user[HC_NAME_LEN + 1];
 	uint32_t node;
-	uint64_t run, cpu_us, byte_s;
+	uint64_t run, cpu_us, byte_s, at_ms;
 };
 
 struct hcd_fsm {
@@ -142,7 +143,7 @@ struct hcd_fsm {
 	uint64_t charged_ms;		/* 0 = nothing was charged yet */
 	struct hcd_charge *charges;	/* sorted by user, node, hour */
 	size_t nr_charges, charges_room;
-	struct hcd_counter *counters;	/* sorted by user, node */
+	struct hcd_counter *counters;	/* sorted by user, node, run */
 	size_t nr_counters, counters_room;
 };
 

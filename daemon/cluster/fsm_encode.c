@@ -109,6 +109,7 @@ static bool put_rules(const struct hcd_fsm *fsm, struct buffer *b, Hcp__State *s
 		msg->run = c->run;
 		msg->cpu_us = c->cpu_us;
 		msg->byte_s = c->byte_s;
+		msg->at_ms = c->at_ms;
 		b->counter_list[st->n_counters++] = msg;
 	}
 	return true;

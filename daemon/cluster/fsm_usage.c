@@ -174,29 +174,53 @@ int hcd_fsm_charge(struct hcd_fsm *fsm, uint64_t now_ms)
 
 /* ---- counters ---------------------------------------------------------------------------- */
 
-static struct hcd_counter *counter_of(struct hcd_fsm *fsm, const char *user, uint32_t node)
+/* The run of a user and node that was charged longest ago makes room. */
+static void drop_oldest(struct hcd_fsm *fsm, const char *user, uint32_t node)
+{
+	size_t nr = 0, oldest = 0;
+
+	for (size_t i = 0; i < fsm->nr_counters; i++) {
+		if (fsm->counters[i].node != node || strcmp(fsm->counters[i].user, user) != 0)
+			continue;
+		if (!nr++ || fsm->counters[i].at_ms < fsm->counters[oldest].at_ms)
+			oldest = i;
+	}
+	if (nr < HCD_RUNS_MAX)
+		return;
+	memmove(&fsm->counters[oldest], &fsm->counters[oldest + 1],
+		(--fsm->nr_counters - oldest) * sizeof(*fsm->counters));
+}
+
+/* The counter, or a new one at zero. NULL without memory. */
+static struct hcd_counter *counter_of(struct hcd_fsm *fsm, const char *user, uint32_t node,
+				      uint64_t run)
 {
 	void *list = fsm->counters;
 	struct hcd_counter *c;
 	size_t i;
 	int r = 1;
 
-	for (i = 0; i < fsm->nr_counters; i++) {
-		c = &fsm->counters[i];
-		r = strcmp(c->user, user);
-		r = r ? r : c->node < node ? -1 : c->node > node;
-		if (r >= 0)
-			break;
+	for (int pass = 0; pass < 2; pass++) {
+		for (i = 0; i < fsm->nr_counters; i++) {
+			c = &fsm->counters[i];
+			r = strcmp(c->user, user);
+			r = r ? r : c->node < node ? -1 : c->node > node;
+			r = r ? r : c->run < run ? -1 : c->run > run;
+			if (r >= 0)
+				break;
+		}
+		if (i < fsm->nr_counters && r == 0)
+			return &fsm->counters[i];
+		if (pass == 0)
+			drop_oldest(fsm, user, node);
 	}
-	if (i < fsm->nr_counters && r == 0)
-		return &fsm->counters[i];
 	if (fsm->nr_counters >= HCD_KEPT_MAX * 4 ||
 	    !hcd_fsm_room(&list, fsm->nr_counters, &fsm->counters_room, sizeof(*c)))
 		return NULL;
 	fsm->counters = list;
 	c = &fsm->counters[i];
 	memmove(c + 1, c, (fsm->nr_counters++ - i) * sizeof(*c));
-	*c = (struct hcd_counter){ .node = node };
+	*c = (struct hcd_counter){ .node = node, .run = run };
 	snprintf(c->user, sizeof(c->user), "%s", user);
 	return c;
 }
@@ -220,21 +244,18 @@ int hcd_fsm_apply_counters(struct hcd_fsm *fsm, const Hcp__Command *c, struct hc
 		return r;
 	for (size_t i = 0; i < list->n_counters; i++) {
 		const Hcp__Counter *new = list->counters[i];
-		struct hcd_counter *old = counter_of(fsm, new->user, new->node);
-		bool is_same;
+		struct hcd_counter *old = counter_of(fsm, new->user, new->node, new->run);
 
 		if (!old)
 			return -ENOMEM;
-		/* Another run began at zero; the same one never goes back. */
-		is_same = old->run == new->run;
-		if (is_same && (new->cpu_us < old->cpu_us || new->byte_s < old->byte_s))
+		/* One that was told late, or twice. */
+		if (new->cpu_us < old->cpu_us || new->byte_s < old->byte_s)
 			continue;
-		add(fsm, new->user, new->node, fsm->charged_ms, 0,
-		    new->cpu_us - (is_same ? old->cpu_us : 0),
-		    new->byte_s - (is_same ? old->byte_s : 0));
-		old->run = new->run;
+		add(fsm, new->user, new->node, fsm->charged_ms, 0, new->cpu_us - old->cpu_us,
+		    new->byte_s - old->byte_s);
 		old->cpu_us = new->cpu_us;
 		old->byte_s = new->byte_s;
+		old->at_ms = c->at_ms;
 	}
 	return 0;
 }
@@ -266,10 +287,10 @@ bool hcd_fsm_take_usage(struct hcd_fsm *fsm, const Hcp__State *st)
 
 		if (!hcd_text_is_name(msg->user))
 			return false;
-		c = counter_of(fsm, msg->user, msg->node);
+		c = counter_of(fsm, msg->user, msg->node, msg->run);
 		if (!c || fsm->nr_counters != i + 1)
 			return false;
-		c->run = msg->run;
+		c->at_ms = msg->at_ms;
 		c->cpu_us = msg->cpu_us;
 		c->byte_s = msg->byte_s;
 	}
