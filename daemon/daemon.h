@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "daemon/node/config.h"
+#include "daemon/node/load.h"
 #include "daemon/node/state.h"
 
 struct hcd_admin;
@@ -37,6 +38,7 @@ struct hcd {
 	struct hcd_swap_progress swap;
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;
+	struct hcd_load_sampler load;
 };
 
 /* Write the state file; what went wrong is logged and in @error (may be NULL). */

@@ -186,6 +186,13 @@ static void fill_status(Hcp__Status *msg, void *ctx)
 	msg->load_milli = st.load_milli;
 	msg->memory_pressure_milli = st.memory_pressure_milli;
 	msg->uptime_s = st.uptime_s;
+	msg->load_now = st.load_now;
+	msg->cpu_busy = st.cpu_busy;
+	msg->memory_used = st.memory_used;
+	msg->kernel = st.kernel;
+	msg->cpu_model = st.cpu_model;
+	msg->storage_total = st.storage_total;
+	msg->storage_free = st.storage_free;
 	msg->epoch = st.epoch;
 	msg->address = d->config.node.address;
 	msg->port = d->config.node.port;
@@ -230,7 +237,7 @@ struct life {
 	struct hcd d;
 	uv_loop_t loop;
 	uv_signal_t term, interrupt, hangup;
-	uv_timer_t watchdog, status, deadline;
+	uv_timer_t watchdog, status, deadline, load;
 };
 
 static void on_watchdog(uv_timer_t *timer)
@@ -248,6 +255,11 @@ static void on_status(uv_timer_t *timer)
 	sd_notifyf(0, "STATUS=Node %u, %zu of %zu peers are there, module %s.", d->config.node.id,
 		   up, d->cluster->nr_peers,
 		   hcd_module_is_attached(d->module) ? "attached" : "missing");
+}
+
+static void on_load(uv_timer_t *timer)
+{
+	hcd_agent_load(timer->data);
 }
 
 static void on_hangup(uv_signal_t *sig, int signum)
@@ -274,6 +286,7 @@ static void on_handed_over(void *arg)
 	d->admin = NULL;
 	uv_close((uv_handle_t *)&life->watchdog, NULL);
 	uv_close((uv_handle_t *)&life->status, NULL);
+	uv_close((uv_handle_t *)&life->load, NULL);
 }
 
 static void on_stop(uv_signal_t *sig, int signum)
@@ -308,7 +321,10 @@ static void start_timers(struct life *life)
 	uv_timer_init(&life->loop, &life->watchdog);
 	uv_timer_init(&life->loop, &life->status);
 	uv_timer_init(&life->loop, &life->deadline);
-	life->status.data = &life->d;
+	uv_timer_init(&life->loop, &life->load);
+	life->status.data = life->load.data = &life->d;
+	hcd_load_init(&life->d.load);
+	uv_timer_start(&life->load, on_load, 0, HCD_LOAD_PERIOD_MS);
 	if (sd_watchdog_enabled(0, &usec) > 0)
 		uv_timer_start(&life->watchdog, on_watchdog, 0, usec / 1000 / 2);
 	uv_timer_start(&life->status, on_status, 0, STATUS_MS);

@@ -21,6 +21,11 @@
 #include "daemon/node/log.h"
 #include "daemon/policy/peer.h"
 
+#define HCD_KERNEL_LEN		64
+#define HCD_CPU_MODEL_LEN	64
+#define HCD_SHARE_ONE		1000001	/* of load_now and its like: 1.0 */
+#define HCD_FRESH_MS		5000	/* heartbeats come each second; an older one is stale */
+
 struct hcd_cluster;
 struct hcd_module;
 struct hcd_sample;
@@ -37,6 +42,11 @@ struct hcd_status {
 	uint64_t epoch, uptime_s;
 	uint32_t cpus, load_milli, memory_pressure_milli;
 	bool pool_draining, pool_has_pressure;
+	/* R1; millionths plus 1, 0 = unknown. */
+	uint32_t load_now, cpu_busy, memory_used;
+	char kernel[HCD_KERNEL_LEN];		/* "" = unknown, as below */
+	char cpu_model[HCD_CPU_MODEL_LEN];
+	uint64_t storage_total, storage_free;	/* 0 = unknown */
 };
 
 struct hcd_peer {

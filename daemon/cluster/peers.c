@@ -87,6 +87,8 @@ static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 	hcd_text_clean(st->name, sizeof(st->name), msg->name, peer->config.name);
 	hcd_text_clean(st->daemon_version, sizeof(st->daemon_version), msg->daemon_version, "");
 	hcd_text_clean(st->module_version, sizeof(st->module_version), msg->module_version, "");
+	hcd_text_clean(st->kernel, sizeof(st->kernel), msg->kernel, "");
+	hcd_text_clean(st->cpu_model, sizeof(st->cpu_model), msg->cpu_model, "");
 #define TAKE(field)	(st->field = msg->field)
 	TAKE(memory_total);
 	TAKE(memory_available);
@@ -101,6 +103,13 @@ static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 	TAKE(memory_pressure_milli);
 	TAKE(pool_draining);
 	TAKE(pool_has_pressure);
+	TAKE(storage_total);
+	TAKE(storage_free);
+#define TAKE_SHARE(field) (st->field = msg->field <= HCD_SHARE_ONE ? msg->field : 0)
+	TAKE_SHARE(load_now);
+	TAKE_SHARE(cpu_busy);
+	TAKE_SHARE(memory_used);
+#undef TAKE_SHARE
 #undef TAKE
 	hcp__status__free_unpacked(msg, NULL);
 	/* Nobody here gave it a name: it has one of its own. */

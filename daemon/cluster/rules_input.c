@@ -12,8 +12,6 @@
 #include "daemon/daemon.h"
 #include "daemon/node/agent.h"
 
-#define FRESH_MS	5000	/* heartbeats come each second */
-
 static const uint64_t window_s[POL_WINDOWS] = {
 	[POL_HOUR] = 3600, [POL_DAY] = 86400, [POL_WEEK] = 604800, [POL_MONTH] = 2592000,
 };
@@ -30,21 +28,18 @@ static bool status_of(struct hcd_rules *r, uint32_t id, struct hcd_status *ret)
 	}
 	peer = hcd_cluster_peer(d->cluster, id);
 	if (!peer || !peer->has_status || !hcd_peer_is_up(peer) ||
-	    uv_now(d->loop) - peer->status_ms > FRESH_MS)
+	    uv_now(d->loop) - peer->status_ms > HCD_FRESH_MS)
 		return false;
 	*ret = peer->status;
 	return true;
 }
 
-/* SPEC's load: the greater of CPU busy and memory used. */
+/* SPEC's load, as the node itself has measured it (daemon/node/load.h). */
 static int64_t load_of(const struct hcd_status *st)
 {
-	double cpu = st->cpus ? st->load_milli / 1000.0 / st->cpus : 0;
-	double memory = st->memory_total ?
-			1 - (double)st->memory_available / (double)st->memory_total : 0;
-	double load = cpu > memory ? cpu : memory;
-
-	return pol_num(load < 0 ? 0 : load > 1 ? 1 : load);
+	if (!st->load_now)
+		return POL_UNKNOWN;
+	return pol_num((st->load_now - 1) / (double)(HCD_SHARE_ONE - 1));
 }
 
 static struct hcd_load *load_entry(struct hcd_rules *r, uint32_t id)
@@ -103,6 +98,10 @@ void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms)
 			continue;
 		}
 		l->now = load_of(&st);
+		if (!pol_known(l->now)) {
+			l->last_ms = now_ms;
+			continue;
+		}
 		if (!l->first_ms)
 			l->first_ms = l->last_ms = now_ms;
 		average(l, now_ms);
@@ -123,4 +122,6 @@ void hcd_rules_node(struct hcd_rules *r, const struct hcd_member *m, struct pol_
 		return;
 	ret->cpus = pol_num(st.cpus);
 	ret->memory = pol_num((double)st.memory_total / (1 << 30));
+	if (st.storage_total)
+		ret->storage = pol_num((double)st.storage_free / (1 << 30));
 }

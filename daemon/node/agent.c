@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "daemon/cluster/cluster.h"
 #include "daemon/node/module.h"
 #include "daemon/node/resources.h"
 #include "daemon/node/swap.h"
 #include "daemon/node/work.h"
+
+#define COPIES	2	/* of each page, unless an environment says otherwise */
 
 struct pool_job {
 	struct hcd_job job;
@@ -31,10 +34,47 @@ static void pool_done(struct hcd_job *job)
 	free(job);
 }
 
+/* A share of one as it travels. */
+static uint32_t share(const struct hcd *d, double value)
+{
+	if (value < 0 || !hcd_load_is_fresh(&d->load, uv_now(d->loop)))
+		return 0;
+	return (uint32_t)(value * (HCD_SHARE_ONE - 1) + 0.5) + 1;
+}
+
+/* What the node's programs have elsewhere, and could have: see load.h. */
+static void memory_elsewhere(const struct hcd *d, struct hcd_load_memory *ret)
+{
+	const struct hcd_sample *sample = hcd_module_sample(d->module);
+	uint64_t room = 0;
+
+	*ret = (struct hcd_load_memory){ .lent = sample ? sample->pool.lent : 0 };
+	if (!sample || !sample->has_disk)
+		return;
+	ret->remote = sample->disk.used;
+	for (size_t i = 0; i < d->cluster->nr_peers; i++) {
+		const struct hcd_peer *peer = d->cluster->peers[i];
+
+		if (hcd_peer_is_up(peer) && peer->has_status && !peer->status.pool_draining &&
+		    peer->status.pool_limit > peer->status.pool_lent)
+			room += peer->status.pool_limit - peer->status.pool_lent;
+	}
+	ret->borrowable = room / COPIES;
+}
+
+void hcd_agent_load(struct hcd *d)
+{
+	struct hcd_load_memory memory;
+
+	memory_elsewhere(d, &memory);
+	hcd_load_sample(&d->load, "/proc", &memory, uv_now(d->loop));
+}
+
 void hcd_agent_status(struct hcd *d, struct hcd_status *ret_status)
 {
 	const struct hcd_sample *sample = hcd_module_sample(d->module);
 	struct hcd_resources res = { 0 };
+	struct statvfs fs;
 	struct hcd_status st = { 0 };
 
 	hcd_resources_read("/proc", &res);
@@ -47,6 +87,15 @@ void hcd_agent_status(struct hcd *d, struct hcd_status *ret_status)
 	st.memory_pressure_milli = res.memory_pressure_milli;
 	st.uptime_s = res.uptime_s;
 	st.epoch = d->state.epoch;
+	st.load_now = share(d, d->load.load);
+	st.cpu_busy = share(d, d->load.cpu_busy);
+	st.memory_used = share(d, d->load.memory_used);
+	snprintf(st.kernel, sizeof(st.kernel), "%s", res.kernel);
+	snprintf(st.cpu_model, sizeof(st.cpu_model), "%s", res.cpu_model);
+	if (statvfs(d->state_dir, &fs) == 0) {
+		st.storage_total = (uint64_t)fs.f_blocks * fs.f_frsize;
+		st.storage_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+	}
 	if (sample) {
 		snprintf(st.module_version, sizeof(st.module_version), "%s",
 			 sample->node.version[0] ? sample->node.version : "unknown");

@@ -20,4 +20,7 @@ void hcd_agent_attached(struct hcd *d);
 /* The configuration was read anew: tell the module what changed. */
 void hcd_agent_reloaded(struct hcd *d);
 
+/* Take a sample of this node's load; each HCD_LOAD_PERIOD_MS. */
+void hcd_agent_load(struct hcd *d);
+
 #endif /* HCD_AGENT_H */

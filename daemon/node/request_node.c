@@ -34,6 +34,30 @@ static void set_text(json_t *obj, const char *key, const char *text)
 		json_object_set_new(obj, key, json_string(text));
 }
 
+/* A share that nobody measured, or long ago, is unknown: null. */
+static void set_share(json_t *obj, const char *key, uint32_t share, bool is_fresh)
+{
+	json_object_set_new(obj, key, share && is_fresh ?
+			    json_real((share - 1) / (double)(HCD_SHARE_ONE - 1)) : json_null());
+}
+
+static void set_load(json_t *obj, const struct hcd_status *st, bool is_fresh, bool is_long)
+{
+	set_share(obj, "current_load", st->load_now, is_fresh);
+	json_object_set_new(obj, "stale", json_boolean(!is_fresh));
+	set_number(obj, "cpus", st->cpus);
+	if (!is_long)
+		return;
+	set_share(obj, "cpu_busy", st->cpu_busy, is_fresh);
+	set_share(obj, "memory_used", st->memory_used, is_fresh);
+	set_text(obj, "cpu_model", st->cpu_model);
+	set_text(obj, "kernel", st->kernel);
+	if (!st->storage_total)
+		return;
+	set_number(obj, "storage_total", st->storage_total);
+	set_number(obj, "storage_free", st->storage_free);
+}
+
 static void set_status(json_t *obj, const struct hcd_status *st, bool is_long)
 {
 	set_text(obj, "module_version", st->module_version);
@@ -46,7 +70,6 @@ static void set_status(json_t *obj, const struct hcd_status *st, bool is_long)
 	if (!is_long)
 		return;
 	set_number(obj, "lent_used", st->pool_used);
-	set_number(obj, "cpus", st->cpus);
 	json_object_set_new(obj, "load", json_real(st->load_milli / 1000.0));
 	json_object_set_new(obj, "memory_pressure", json_real(st->memory_pressure_milli / 1000.0));
 	set_number(obj, "uptime_s", st->uptime_s);
@@ -72,6 +95,7 @@ static json_t *node_self(struct hcd *d, bool is_long)
 	set_text(obj, "address", d->config.node.address);
 	hcd_agent_status(d, &st);
 	set_status(obj, &st, is_long);
+	set_load(obj, &st, true, is_long);
 	hcd_cluster_describe(d, d->config.node.id, obj);
 	return obj;
 }
@@ -85,8 +109,11 @@ static json_t *node_peer(struct hcd *d, const struct hcd_peer *peer, bool is_lon
 				"self", 0, "port", (int)peer->config.port);
 
 	/* What it said last stays, with its time, also when it is lost: then it is most wanted. */
-	if (peer->status_ms)
+	if (peer->status_ms) {
 		set_status(obj, &peer->status, is_long);
+		set_load(obj, &peer->status, hcd_peer_is_up(peer) && peer->has_status &&
+			 uv_now(d->loop) - peer->status_ms <= HCD_FRESH_MS, is_long);
+	}
 	set_time(obj, "heard", peer->status_s);
 	set_text(obj, "error", peer->error);
 	hcd_cluster_describe(d, peer->config.id, obj);

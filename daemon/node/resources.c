@@ -45,6 +45,17 @@ static int read_meminfo(const char *proc, struct hcd_resources *res)
 	return res->memory_total ? 0 : -EIO;
 }
 
+static void read_cpu_model(const char *proc, struct hcd_resources *res)
+{
+	_cleanup_fclose_ FILE *f = open_proc(proc, "cpuinfo");
+	char line[256];
+
+	while (f && !res->cpu_model[0] && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "model name : %63[^\n]", res->cpu_model) != 1)
+			res->cpu_model[0] = '\0';
+	}
+}
+
 int hcd_resources_read(const char *proc, struct hcd_resources *ret_res)
 {
 	struct hcd_resources res = { 0 };
@@ -73,6 +84,13 @@ int hcd_resources_read(const char *proc, struct hcd_resources *ret_res)
 		if (f && fscanf(f, "some avg10=%lf", &value) == 1)
 			res.memory_pressure_milli = (uint32_t)(value * 1000);
 	}
+	{
+		_cleanup_fclose_ FILE *f = open_proc(proc, "sys/kernel/osrelease");
+
+		if (f && fscanf(f, "%63[^\n]", res.kernel) != 1)
+			res.kernel[0] = '\0';
+	}
+	read_cpu_model(proc, &res);
 	*ret_res = res;
 	return 0;
 }

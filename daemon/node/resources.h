@@ -14,6 +14,8 @@ struct hcd_resources {
 	uint32_t load_milli;		/* 1-minute load average * 1000 */
 	uint32_t memory_pressure_milli;	/* PSI memory "some avg10" * 1000; 0 where there is no PSI */
 	uint64_t uptime_s;
+	char kernel[64];		/* release; "" = unknown, as below */
+	char cpu_model[64];
 };
 
 /**

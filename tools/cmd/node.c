@@ -85,13 +85,24 @@ static void size_cell(struct table *t, json_t *node, const char *key)
 		table_cell(t, TABLE_DIM, "-");
 }
 
+/* "?" is unknown, which is not idle. */
+static void load_cell(struct table *t, json_t *node)
+{
+	json_t *load = json_object_get(node, "current_load");
+
+	if (json_is_real(load))
+		table_cell(t, 0, "%.2f", json_real_value(load));
+	else
+		table_cell(t, TABLE_DIM, json_is_true(json_object_get(node, "stale")) ? "? stale" : "?");
+}
+
 static void nodes_print(json_t *nodes)
 {
 	TABLE_CLEAN struct table t = { .color = cli.color };
 	json_t *node;
 	size_t i;
 
-	table_head(&t, "ID>", "NAME", "ADDRESS", "STATE", "ROLE", "MEMORY>", "AVAILABLE>", "LENDS>", "LENT>",
+	table_head(&t, "ID>", "NAME", "ADDRESS", "STATE", "ROLE", "CPUS>", "LOAD>", "MEMORY>", "AVAILABLE>", "LENDS>", "LENT>",
 		   "MODULE", "DAEMON", NULL);
 	json_array_foreach(nodes, i, node) {
 		bool is_self = json_is_true(json_object_get(node, "self"));
@@ -108,6 +119,11 @@ static void nodes_print(json_t *nodes)
 				   is_self && !strcmp(state, "live") ? "this node" : state);
 		table_cell(&t, 0, "%s", json_is_true(json_object_get(node, "controller")) ?
 			   "controller" : text_of(node, "role"));
+		if (json_object_get(node, "cpus"))
+			table_cell(&t, 0, "%llu", (unsigned long long)number_of(node, "cpus"));
+		else
+			table_cell(&t, TABLE_DIM, "-");
+		load_cell(&t, node);
 		size_cell(&t, node, "memory_total");
 		size_cell(&t, node, "memory_available");
 		size_cell(&t, node, "lends");
@@ -196,7 +212,7 @@ static bool is_size(const char *key)
 {
 	static const char *const sizes[] = {
 		"memory_total", "memory_available", "lends", "lent", "lent_used", "borrowed",
-		"borrowed_used", "free", "tx_bytes", "rx_bytes",
+		"borrowed_used", "free", "storage_total", "storage_free", "tx_bytes", "rx_bytes",
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -225,6 +241,8 @@ static void show_object(json_t *node)
 			table_cell(&t, 0, "%.2f", json_real_value(v));
 		else if (json_is_boolean(v))
 			table_cell(&t, 0, "%s", json_is_true(v) ? "yes" : "no");
+		else if (json_is_null(v))
+			table_cell(&t, 0, "?");
 		else
 			table_cell(&t, 0, "%s", json_string_value(v) ? : "-");
 	}
