@@ -3,6 +3,7 @@
 #ifndef HCD_CONSENSUS_ENGINE_H
 #define HCD_CONSENSUS_ENGINE_H
 
+#include <time.h>
 #include <raft.h>
 #include <raft/uv.h>
 
@@ -59,10 +60,13 @@ struct hcd_consensus {
 	void *done_arg;
 };
 
-/* A clock that never goes back, in ms. */
+/* A clock that never goes back, and goes on while the machine sleeps, in ms. */
 static inline uint64_t hcd_engine_ms(void)
 {
-	return uv_hrtime() / 1000000;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* libraft's error as a negative errno. */

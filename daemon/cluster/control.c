@@ -25,7 +25,11 @@
 
 uint64_t hcd_control_now(const struct hcd_control *c)
 {
-	return uv_hrtime() / 1000000;
+	struct timespec ts;
+
+	/* It goes on while the machine sleeps: a lease is over then, too. */
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static bool is_member(const struct hcd_control *c, uint32_t id)

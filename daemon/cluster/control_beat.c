@@ -108,6 +108,8 @@ static void take_office(struct hcd_control *c, uint64_t now_ms)
 	bool has_lease = hcd_consensus_has_lease(c->consensus);
 
 	if (!has_lease || !c->fsm->incarnation) {
+		if (c->office_ms)
+			hcd_warn("This node gives up the office of the controller: too few voters answer, or another was elected.");
 		c->office_ms = 0;
 		return;
 	}
@@ -135,6 +137,11 @@ void hcd_beat_tick(struct hcd_control *c, uint64_t now_ms)
 {
 	bool stood_still = c->tick_ms && now_ms - c->tick_ms > STOOD_STILL_MS;
 
+	if (c->lease_until_ms && now_ms >= c->lease_until_ms) {
+		c->lease_until_ms = 0;
+		hcd_warn("This node has lost its lease: no controller has answered it for %d ms.",
+			 HCD_FAILURE_MS);
+	}
 	c->tick_ms = now_ms;
 	take_office(c, now_ms);
 	if (stood_still && c->office_ms)
