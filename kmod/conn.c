@@ -419,7 +419,14 @@ static int rx_hello(struct hc_conn *conn)
 	struct hc_peer *peer = conn->peer;
 	enum hc_hello_verdict verdict;
 
-	verdict = hc_peer_hello(peer, conn, (struct hcw_hello *)conn->rx_ctl->data, &conn->hello);
+	verdict = hc_peer_hello(peer, conn, conn->rx_msg.arg,
+				(struct hcw_hello *)conn->rx_ctl->data, &conn->hello);
+	if (verdict == HC_HELLO_EPOCH) {
+		/* It learns from our own hello how to come back: that may have to go out first. */
+		hc_peer_error(peer);
+		conn->refused = hc_hello_text(verdict);
+		return 0;
+	}
 	if (verdict != HC_HELLO_OK) {
 		hc_peer_error(peer);
 		hc_conn_fail(conn, hc_hello_text(verdict));
@@ -699,7 +706,10 @@ static struct hc_conn *conn_alloc(struct hc_peer *peer, u16 idx)
 
 static int hello_send(struct hc_conn *conn)
 {
-	struct hc_msg m = { .type = HCW_HELLO, .len = sizeof(struct hcw_hello) };
+	struct hc_msg m = {
+		.type = HCW_HELLO, .len = sizeof(struct hcw_hello),
+		.arg = hc_peer_floor(conn->peer),
+	};
 	struct hcw_hello hello;
 	struct hcw_hdr hdr;
 

@@ -79,6 +79,7 @@ struct hc_conn {
 	u8 serial;			/* 1.. , of all connections to this peer */
 	u16 depth;			/* requests either end may have waiting */
 	int state;			/* enum hc_conn_state; DEAD is final */
+	const char *refused;		/* its hello, once ours went out; a constant string */
 	const char *reason;		/* why it died; a constant string */
 	struct completion said_hello;	/* ours is out, or failed */
 	struct completion greeted;	/* LIVE or DEAD */

@@ -152,7 +152,18 @@ void hc_peer_hello_make(struct hc_peer *peer, u16 conn, struct hcw_hello *ret)
 	ret->epoch = cpu_to_le64(READ_ONCE(peer->epoch));
 }
 
-enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn,
+u64 hc_peer_floor(struct hc_peer *peer)
+{
+	u64 floor;
+
+	/* What was met. Not the fence: whoever is behind it comes back by its daemon only. */
+	spin_lock_bh(&peer->hello_lock);
+	floor = peer->their_epoch;
+	spin_unlock_bh(&peer->hello_lock);
+	return min(floor, HCW_EPOCH_MAX - 1);
+}
+
+enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn, u64 floor,
 				    const struct hcw_hello *h, struct hc_hello_result *ret)
 {
 	struct hc_hello_self self = {
@@ -171,6 +182,10 @@ enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn,
 	self.their_epoch = peer->their_epoch;
 	self.their_incarnation = peer->incarnation;
 	verdict = hc_hello_check(&self, h, ret);
+	if (floor >= HCW_EPOCH_MAX)
+		verdict = HC_HELLO_RANGE;
+	else if (verdict == HC_HELLO_OK || verdict == HC_HELLO_EPOCH)
+		peer->floor = floor;
 	if (verdict == HC_HELLO_OK) {
 		peer->their_epoch = ret->epoch;
 		peer->incarnation = ret->incarnation;
@@ -209,7 +224,7 @@ static struct hc_conn *conn_locked(struct hc_peer *peer, u16 idx)
  * epoch grows between two rounds: what was prepared before carries the old one and
  * means slabs that are dropped; what comes after finds none of them.
  */
-static void peer_drop_pages(struct hc_peer *peer)
+static void peer_drop_pages(struct hc_peer *peer, u64 epoch)
 {
 	struct hc_node *node = peer->node;
 	struct hc_loss loss, late;
@@ -217,7 +232,7 @@ static void peer_drop_pages(struct hc_peer *peer)
 	lockdep_assert_held(&node->lock);
 	hc_disk_drop_target(node, peer->target, &loss);
 	hc_disk_lock(node);
-	WRITE_ONCE(peer->epoch, peer->epoch + 1);
+	WRITE_ONCE(peer->epoch, epoch);
 	hc_disk_unlock(node);
 	hc_disk_drop_target(node, peer->target, &late);
 	loss.nr_lost += late.nr_lost;
@@ -264,6 +279,10 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 
 	/* Nothing may go out on it before our own hello. */
 	wait_for_completion(&conn->said_hello);
+	if (conn->refused) {
+		hc_conn_fail(conn, conn->refused);
+		return;
+	}
 	if (conn->hello.is_new_lease)
 		hc_pool_expire(peer);
 	mutex_lock(&node->lock);
@@ -273,7 +292,7 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 	}
 	/* Its module was loaded anew: what it lent us is gone with the old one. */
 	if (peer->lent_incarnation && peer->lent_incarnation != conn->hello.incarnation)
-		peer_drop_pages(peer);
+		peer_drop_pages(peer, peer->epoch + 1);
 	if (cmpxchg(&conn->state, HC_CONN_GREETED, HC_CONN_LIVE) != HC_CONN_GREETED) {
 		mutex_unlock(&node->lock);
 		return;
@@ -333,7 +352,7 @@ static void drop_work_fn(struct work_struct *work)
 	mutex_lock(&node->lock);
 	if (peer->state == HC_PEER_LOST) {
 		WRITE_ONCE(peer->state, HC_PEER_DROPPING);
-		peer_drop_pages(peer);
+		peer_drop_pages(peer, peer->epoch + 1);
 		WRITE_ONCE(peer->state, HC_PEER_NEW);
 		hc_peer_targets(peer);
 	}
@@ -371,6 +390,24 @@ static int conn_replace(struct hc_peer *peer, u16 idx, struct netlink_ext_ack *e
 	return 0;
 }
 
+/*
+ * It refuses our leases as too old: it knows later ones of a life of this node that
+ * this node has forgotten. Nothing we borrowed there counts; begin above them.
+ */
+static void epoch_raise(struct hc_peer *peer)
+{
+	u64 floor, epoch;
+
+	spin_lock_bh(&peer->hello_lock);
+	floor = peer->floor;
+	spin_unlock_bh(&peer->hello_lock);
+	mutex_lock(&peer->node->lock);
+	epoch = hc_hello_raise(peer->epoch, floor);
+	if (epoch != peer->epoch && !peer->is_gone)
+		peer_drop_pages(peer, epoch);
+	mutex_unlock(&peer->node->lock);
+}
+
 int hc_peer_connect(struct hc_peer *peer, u16 idx, int fd, struct netlink_ext_ack *extack)
 {
 	struct hc_conn *conn;
@@ -389,6 +426,7 @@ int hc_peer_connect(struct hc_peer *peer, u16 idx, int fd, struct netlink_ext_ac
 		mutex_unlock(&peer->connect_lock);
 		return err;
 	}
+	epoch_raise(peer);
 	conn = hc_conn_add(peer, idx, fd, extack);
 	mutex_unlock(&peer->connect_lock);
 	if (IS_ERR(conn))
@@ -578,7 +616,7 @@ static void peer_end(struct hc_peer *peer)
 	mutex_lock(&node->lock);
 	WRITE_ONCE(peer->state, HC_PEER_DROPPING);
 	hc_peer_targets(peer);
-	peer_drop_pages(peer);
+	peer_drop_pages(peer, peer->epoch + 1);
 	hc_envs_peer_removed(node, peer);
 	memset(&node->targets[peer->target], 0, sizeof(node->targets[0]));
 	RCU_INIT_POINTER(node->by_target[peer->target], NULL);

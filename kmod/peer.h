@@ -49,6 +49,7 @@ struct hc_peer {
 	spinlock_t hello_lock;		/* what its hellos said */
 	u64 their_epoch;		/* greatest met */
 	u64 min_epoch;			/* fence */
+	u64 floor;			/* lowest epoch of ours it accepts */
 	u64 incarnation;		/* of its module, last met */
 	u64 lent_incarnation;		/* the one our slabs come from; node->lock */
 	u16 version;
@@ -117,7 +118,8 @@ void hc_peer_targets(struct hc_peer *peer);
 
 /* Called by its connections. */
 void hc_peer_hello_make(struct hc_peer *peer, u16 conn, struct hcw_hello *ret);
-enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn,
+u64 hc_peer_floor(struct hc_peer *peer);	/* for our hello, see wire.h */
+enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn, u64 floor,
 				    const struct hcw_hello *h, struct hc_hello_result *ret);
 void hc_peer_conn_set(struct hc_peer *peer, u16 idx, struct hc_conn *conn);	/* NULL clears */
 void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn);

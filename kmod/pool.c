@@ -107,8 +107,10 @@ static u16 epoch_check(struct hc_peer *peer, u64 epoch, bool *ret_is_new)
 {
 	u16 status = HCW_OK;
 
-	spin_lock_bh(&peer->hello_lock);
 	*ret_is_new = false;
+	if (epoch > HCW_EPOCH_MAX)
+		return HCW_EINVAL;
+	spin_lock_bh(&peer->hello_lock);
 	if (epoch < peer->their_epoch || epoch < peer->min_epoch) {
 		status = HCW_ESTALE;
 	} else if (epoch > peer->their_epoch) {

@@ -20,6 +20,10 @@
  * for one environment and decides itself which page of a slab holds what; a
  * freed page costs no message. Slabs are zeroed before they are lent.
  *
+ * A hello carries in @arg of its header the greatest lease epoch its sender met of
+ * the receiver, 0 for none. Whoever is below it (a node that lost its state and
+ * whose clock went back) gives up what it borrowed there and comes again above it.
+ *
  * Every request carries the borrower's lease @epoch. The donor remembers the
  * greatest epoch it met per borrower (the hello carries it too) and refuses
  * anything older with HCW_ESTALE. A hello with a greater epoch ends all
@@ -137,6 +141,8 @@ struct hcw_hdr {
 	__le32 reserved;
 	__le64 arg;
 };
+
+#define HCW_EPOCH_MAX		(1ULL << 63)	/* of a lease; nothing may count up to the end */
 
 /* Feature bits: what each changes on the wire. */
 #define HCW_FEAT_MOVE		1ULL	/* HCW_MOVE and HCW_MOVE_READ may be sent */

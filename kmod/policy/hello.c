@@ -10,6 +10,11 @@ static u16 min16(u16 a, u16 b)
 	return a < b ? a : b;
 }
 
+u64 hc_hello_raise(u64 epoch, u64 floor)
+{
+	return epoch < floor ? floor + 1 : epoch;
+}
+
 enum hc_hello_verdict hc_hello_check(const struct hc_hello_self *self,
 				     const struct hcw_hello *h, struct hc_hello_result *ret)
 {
@@ -37,6 +42,8 @@ enum hc_hello_verdict hc_hello_check(const struct hc_hello_self *self,
 		return HC_HELLO_GEOMETRY;
 	if (depth < HCW_DEPTH_MIN || depth > HCW_DEPTH_MAX)
 		return HC_HELLO_DEPTH;
+	if (epoch > HCW_EPOCH_MAX)
+		return HC_HELLO_RANGE;
 	if (!epoch || epoch < self->min_epoch || epoch < self->their_epoch)
 		return HC_HELLO_EPOCH;
 	ret->version = common;
@@ -70,6 +77,8 @@ const char *hc_hello_text(enum hc_hello_verdict verdict)
 		return "its queue depth is out of range";
 	case HC_HELLO_EPOCH:
 		return "its lease epoch is over";
+	case HC_HELLO_RANGE:
+		return "a lease epoch in its hello is out of range; delete and add the peer at both ends";
 	case HC_HELLO_FORM:
 		break;
 	}

@@ -17,6 +17,7 @@ enum hc_hello_verdict {
 	HC_HELLO_GEOMETRY,	/* other page or slab size */
 	HC_HELLO_DEPTH,
 	HC_HELLO_EPOCH,		/* its lease epoch is over */
+	HC_HELLO_RANGE,		/* its lease epoch, or what it asks of ours, can't be */
 	HC_HELLO_FORM,		/* reserved fields, name without end */
 };
 
@@ -46,6 +47,13 @@ struct hc_hello_result {
 /** hc_hello_check() - judge the hello of the other end; @ret only for HC_HELLO_OK */
 enum hc_hello_verdict hc_hello_check(const struct hc_hello_self *self,
 				     const struct hcw_hello *h, struct hc_hello_result *ret);
+
+/**
+ * hc_hello_raise() - the lease epoch to go on with at a peer that accepts none below @floor
+ * Return: @epoch when it will do; else one above @floor, which nobody used before
+ *	(@floor < HCW_EPOCH_MAX)
+ */
+u64 hc_hello_raise(u64 epoch, u64 floor);
 
 /** hc_hello_text() - the verdict as a clause for a sentence */
 const char *hc_hello_text(enum hc_hello_verdict verdict);

@@ -99,8 +99,34 @@ START_TEST(epochs)
 	me.min_epoch = 0;
 	ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_EPOCH);
 	h = good_hello();
-	h.epoch = cpu_to_le64(~0ULL);
+	h.epoch = cpu_to_le64(HCW_EPOCH_MAX);
 	ck_assert_int_eq(judge(&self, &h, &r), HC_HELLO_OK);
+	h.epoch = cpu_to_le64(HCW_EPOCH_MAX + 1);
+	ck_assert_int_eq(judge(&self, &h, &r), HC_HELLO_RANGE);
+	h.epoch = cpu_to_le64(~0ULL);
+	ck_assert_int_eq(judge(&self, &h, &r), HC_HELLO_RANGE);
+}
+END_TEST
+
+/* Whoever is told the floor comes back with an epoch that is accepted. */
+START_TEST(floors)
+{
+	static const u64 floors[] = { 7, 8, 1ULL << 40, HCW_EPOCH_MAX - 1 };
+	struct hcw_hello h = good_hello();
+	struct hc_hello_self me = self;
+	struct hc_hello_result r;
+	size_t i;
+
+	ck_assert_uint_eq(hc_hello_raise(7, 0), 7);
+	ck_assert_uint_eq(hc_hello_raise(7, 7), 7);
+	for (i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
+		me.their_epoch = floors[i];
+		h.epoch = cpu_to_le64(3);
+		ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_EPOCH);
+		h.epoch = cpu_to_le64(hc_hello_raise(3, floors[i]));
+		ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_OK);
+		ck_assert(r.is_new_lease);
+	}
 }
 END_TEST
 
@@ -200,6 +226,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, accepts);
 	tcase_add_test(t, versions);
 	tcase_add_test(t, epochs);
+	tcase_add_test(t, floors);
 	tcase_add_test(t, incarnations);
 	tcase_add_test(t, features);
 	tcase_add_test(t, refusals);

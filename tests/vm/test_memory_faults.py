@@ -216,6 +216,31 @@ def test_R20a_donor_rebooted(lab):
     finish(c, hog)
 
 
+@faults(tags=CI)
+def test_R20a_donor_rebooted_without_its_clock(lab):
+    """Its state file is lost and its clock is years behind: the lease epoch it comes with is one
+    that everybody has seen the end of, and it is let in all the same."""
+    c = ready(lab)
+    n2 = lab.node(2)
+    hog = busy(c)
+    before = {other: c.peer(lab.node(other), 2)["their_epoch"] for other in (1, 3)}
+    n2.kill()
+    n2.boot()
+    n2.run("date -s 2001-02-03")
+    n2.run("test ! -e /var/lib/hyperchain/state.json")
+    c.start_node(n2)
+    started = c.show(n2)["node"]["epoch"]
+    c.wait_live()
+    c.say(f"n2 began with epoch {started} and is back with {c.peer(n2, 1)['epoch']}")
+    assert started < before[1], "the test is none: its epoch was not lower"
+    for other in (1, 3):
+        assert c.peer(lab.node(other), 2)["their_epoch"] > before[other]
+        assert c.peer(n2, other)["epoch"] == c.peer(lab.node(other), 2)["their_epoch"]
+    c.wait_whole()
+    hog.wait_worked(200)
+    finish(c, hog)
+
+
 @faults(kernels=("6.1", "6.12"))
 def test_R20a_connections_break_under_load(lab):
     """Resets on the wire: requests are sent again on what is left, connections come back."""

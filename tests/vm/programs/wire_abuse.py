@@ -244,6 +244,9 @@ def owner_who_keeps_his_copy():
 
 # ------------------------------------------------------------------- hello
 
+HCW_EPOCH_MAX = 1 << 63
+
+
 def bad_hellos(peer: int) -> list[tuple[str, bytes, str]]:
     def form(**more):
         return hello_message(peer, **more)
@@ -277,6 +280,9 @@ def bad_hellos(peer: int) -> list[tuple[str, bytes, str]]:
         ("depth 257", form(depth=HCW["HCW_DEPTH_MAX"] + 1), "depth"),
         ("depth 65535", form(depth=65535), "depth"),
         ("epoch 0", form(epoch=0), "epoch"),
+        ("epoch out of range", form(epoch=HCW_EPOCH_MAX + 1), "out of range"),
+        ("floor out of range", Msg(kind("HELLO"), arg=HCW_EPOCH_MAX, payload=whole).pack(), "out of range"),
+        ("greatest floor", Msg(kind("HELLO"), arg=2**64 - 1, payload=whole).pack(), "out of range"),
         ("short payload", Msg(kind("HELLO"), payload=whole[:-1]).pack(), "hello of the wrong form"),
         ("long payload", Msg(kind("HELLO"), payload=whole + b"x").pack(), "hello of the wrong form"),
         ("4 GB payload", Msg(kind("HELLO"), payload=whole, length=2**32 - 1).pack(), "hello of the wrong form"),
@@ -315,6 +321,27 @@ def wrong_hellos():
             first_peer[one[0]] = peer
             checks.append(one)
         all_of(checks, check)
+
+
+@case("hello")
+def floor_of_epochs():
+    """A peer that knows later leases of this node than the node itself: it goes on above them."""
+    with Node() as node:
+        def ours() -> int:
+            return peer_get(node.h, peer, "EPOCH")
+
+        peer = next(_peers)
+        for floor in (2**61, 2**61, 0, HCW_EPOCH_MAX - 2):
+            with Link(peer, first=Msg(kind("HELLO"), arg=floor, payload=hello(peer)).pack()) as link:
+                expect(not link.reply.err, f"floor {floor}: {link.reply}")
+            before = ours()
+            with Link(peer, 1) as link:
+                expect(not link.reply.err, f"after floor {floor}: {link.reply}")
+                want = before if before >= floor else floor + 1
+                expect(ours() == want, f"floor {floor}: our epoch became {ours()}, not {want}")
+                link.ask("PING")
+                expect(link.theirs.arg == EPOCH, f"the module's hello named {link.theirs.arg} as lowest")
+        expect(not peer_del(node.h, peer).err, "PEER_DEL")
 
 
 @case("hello")
