@@ -421,6 +421,7 @@ static void shares_reset(struct hc_node *node)
 	list_for_each_entry(env, &node->env_list, list) {
 		struct hc_menv *m = &env->map;
 
+		env->is_full = false;
 		m->nr_data = 0;
 		m->nr_degraded = 0;
 		m->nr_lost = 0;

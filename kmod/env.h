@@ -27,6 +27,7 @@ struct hc_env {
 	u32 nr_cgroups;			/* node->lock */
 	bool is_ending;			/* removed, goes with its last page; node->lock */
 	atomic64_t reads, writes, refused;	/* pages */
+	bool is_full;			/* a write waited for room in vain; node->map_lock */
 	unsigned long last_event;	/* jiffies of the last quota or room event */
 };
 

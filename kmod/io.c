@@ -389,20 +389,30 @@ static int copy_reserve(struct hc_io *io, u8 c, u8 target)
 	return err;
 }
 
-/* Any donor of the environment reachable at all? Under the map lock. */
-static bool any_live(struct hc_io *io)
+/* Donors of the environment within reach. Under the map lock. */
+static u32 nr_live(struct hc_io *io)
 {
 	const struct hc_menv *env = &io->env->map;
-	u32 i;
+	u32 i, n = 0;
 
 	for (i = 0; i < env->nr_shares; i++)
-		if (io->disk->node->targets[env->share[i].target].is_live)
-			return true;
-	return false;
+		n += env->share[i].target != HC_TARGET_LOCAL &&
+		     io->disk->node->targets[env->share[i].target].is_live;
+	return n;
+}
+
+/* No room for want of room: no donor is missing that could come back with some. */
+static bool is_full(struct hc_io *io)
+{
+	return io->env->is_full && nr_live(io) >= io->env->map.replicas;
 }
 
 /*
- * Claim slots and places. 0; -EBUSY, -EAGAIN: try again soon; -EDQUOT; -ENOSPC.
+ * Claim slots and places. A write that waited for room in vain is refused, and the
+ * next ones of its environment at once, until one finds room: who reclaims must not
+ * wait for each page again. Leases are asked for meanwhile, see lease.c.
+ *
+ * 0; -EBUSY, -EAGAIN: try again soon; -EDQUOT; -ENOSPC.
  */
 static int write_claim(struct hc_io *io)
 {
@@ -411,6 +421,7 @@ static int write_claim(struct hc_io *io)
 	u32 need = io->nr - hweight32(io->zero);
 	struct hc_place place = {};
 	unsigned long flags;
+	bool may_wait;
 	int err;
 	u8 c, remote = 0;
 
@@ -422,18 +433,21 @@ static int write_claim(struct hc_io *io)
 	if (err || !need)
 		goto out;
 	hc_place(env, disk->node->targets, need, NULL, 0, env->replicas, &place);
-	if (place.is_dry && !io_expired(io, LEASE_WAIT_MS))
+	may_wait = !io_expired(io, ROOM_WAIT_MS) && !is_full(io);
+	if (place.is_dry && may_wait && !io_expired(io, LEASE_WAIT_MS))
 		err = -EAGAIN;
 	else if (!place.is_safe)
-		err = any_live(io) && !io_expired(io, ROOM_WAIT_MS) ? -EAGAIN : -ENOSPC;
+		err = nr_live(io) && may_wait ? -EAGAIN : -ENOSPC;
 	for (c = 0; c < place.nr && !err; c++) {
 		u8 target = place.target[c];
 
 		err = copy_reserve(io, target ? remote++ : HC_COPY_LOCAL, target);
 		/* The local device has no free slab leased yet: lease_work is on it. */
-		if (err && !io_expired(io, ROOM_WAIT_MS))
+		if (err && may_wait)
 			err = -EAGAIN;
 	}
+	if (err != -EAGAIN)
+		io->env->is_full = err == -ENOSPC && !may_wait;
 	if (err) {
 		for (c = 0; c < io->nr_runs; c++) {
 			u8 k;
