@@ -38,6 +38,7 @@ struct hc_disk {
 	bool checksum;
 	bool is_ending;			/* gd->open_mutex */
 	struct hc_repairer *repairer;
+	unsigned long return_ahead;	/* bit 0: empty slabs go back, those kept ahead too */
 	bool was_degraded;		/* repair says so when it is over */
 	atomic64_t reads, writes, errors, refused, retries, repaired, bad_sums, freed;
 };

@@ -546,6 +546,9 @@ static blk_status_t discard(struct hc_disk *disk, struct request *rq)
 		spin_unlock_irqrestore(&disk->node->map_lock, flags);
 		cond_resched();
 	}
+	/* Nothing is left: donors should not keep what the slabs held ahead once had in them. */
+	if (!READ_ONCE(disk->map.nr_data))
+		set_bit(0, &disk->return_ahead);
 	hc_lease_kick(disk->node);
 	return BLK_STS_OK;
 }

@@ -104,19 +104,23 @@ static void local_take_back(struct hc_disk *disk)
 		__clear_bit(id, disk->backing->slabs);
 }
 
-/* Empty slabs beyond what should be ahead. */
-static void share_trim(struct hc_disk *disk, struct hc_menv *env, struct hc_share *share)
+/* Empty slabs beyond what should be ahead; or @all of them. */
+static void share_trim(struct hc_disk *disk, struct hc_menv *env, struct hc_share *share, bool all)
 {
+	bool empty = all || share->is_leaving;
 	u32 bound = 16;		/* the lock is held */
 
-	while (bound-- && (share->is_leaving ||
-			   share->nr_free > 2 * ahead_of(share) * HC_SLAB_PAGES))
-		if (!hc_map_slab_trim(&disk->map, env, share->target,
-				      share->is_leaving ? 0 : AHEAD_MIN))
-			break;
+	while (bound && (empty || share->nr_free > 2 * ahead_of(share) * HC_SLAB_PAGES)) {
+		if (!hc_map_slab_trim(&disk->map, env, share->target, empty ? 0 : AHEAD_MIN))
+			return;
+		bound--;
+	}
+	if (all && !bound)	/* the next round goes on */
+		set_bit(0, &disk->return_ahead);
 }
 
-static u32 env_scan(struct hc_disk *disk, struct hc_menv *env, struct want *wants, u32 nr)
+static u32 env_scan(struct hc_disk *disk, struct hc_menv *env, struct want *wants, u32 nr,
+		    bool all_back)
 {
 	const struct hc_target *targets = disk->node->targets;
 	u32 i;
@@ -125,12 +129,13 @@ static u32 env_scan(struct hc_disk *disk, struct hc_menv *env, struct want *want
 		struct hc_share *share = &env->share[i];
 		u32 want;
 
-		share_trim(disk, env, share);
+		share_trim(disk, env, share, all_back);
 		if (share->target == HC_TARGET_LOCAL) {
 			local_fill(disk, env, share);
 			continue;
 		}
-		want = want_of(env, share);
+		/* Not from what goes back: the donor gives it anew, empty, in the next round. */
+		want = all_back ? 0 : want_of(env, share);
 		if (want && nr < WANTS_MAX && targets[share->target].is_live &&
 		    targets[share->target].may_lend)
 			wants[nr++] = (struct want){ env->id, want, share->target };
@@ -141,6 +146,7 @@ static u32 env_scan(struct hc_disk *disk, struct hc_menv *env, struct want *want
 static u32 wants_collect(struct hc_disk *disk, struct want *wants)
 {
 	struct hc_node *node = disk->node;
+	bool all_back = test_and_clear_bit(0, &disk->return_ahead);
 	struct hc_env *env;
 	u32 nr = 0;
 
@@ -148,13 +154,13 @@ static u32 wants_collect(struct hc_disk *disk, struct want *wants)
 	list_for_each_entry(env, &node->env_list, list) {
 		spin_lock_irq(&disk->node->map_lock);
 		if (env->is_ending)	/* only gives back */
-			env_scan(disk, &env->map, wants, WANTS_MAX);
+			env_scan(disk, &env->map, wants, WANTS_MAX, all_back);
 		else
-			nr = env_scan(disk, &env->map, wants, nr);
+			nr = env_scan(disk, &env->map, wants, nr, all_back);
 		spin_unlock_irq(&disk->node->map_lock);
 	}
 	spin_lock_irq(&disk->node->map_lock);
-	nr = env_scan(disk, &disk->host_env->map, wants, nr);
+	nr = env_scan(disk, &disk->host_env->map, wants, nr, all_back);
 	local_take_back(disk);
 	spin_unlock_irq(&disk->node->map_lock);
 	mutex_unlock(&node->lock);
