@@ -651,7 +651,11 @@ def stale_epochs():
         fresh = link.lease(1)
         expect(fresh and link.write(fresh[0], 0, data) == 0, "the new epoch is refused")
         expect(status(link.read(slab, 0)) in ("HCW_ESLAB", "HCW_ESTALE"), "an old slab lives on")
-        expect(status(link.ask("LEASE", nr=1, arg=1, epoch=2**64 - 1)) == "HCW_OK", "the last epoch there is")
+        for epoch in (HCW_EPOCH_MAX + 1, 2**64 - 1):
+            for name, more in (("LEASE", {"nr": 1, "arg": 1}), ("RELEASE", {"nr": 1, "payload": ids(*fresh)})):
+                expect(status(link.ask(name, epoch=epoch, **more)) == "HCW_EINVAL", f"{name} with epoch {epoch}")
+        expect(link.read(fresh[0], 0).status == 0, "an epoch out of range ended a lease")
+        expect(status(link.ask("LEASE", nr=1, arg=1, epoch=HCW_EPOCH_MAX)) == "HCW_OK", "the last epoch there is")
         expect(status(link.ask("LEASE", nr=1, arg=1)) == "HCW_ESTALE", "an epoch before the last")
 
 
