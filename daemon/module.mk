@@ -8,7 +8,7 @@
 daemon_srcs	:= $(wildcard daemon/*.c daemon/*/*.c)
 daemon_protos	:= $(wildcard daemon/cluster/proto/*.proto)
 daemon_gen	:= $(patsubst daemon/cluster/proto/%.proto,$(B)/gen/daemon/%.pb-c,$(daemon_protos))
-daemon_pkgs	:= libuv libsystemd jansson libprotobuf-c libcap inih libgcrypt raft libnl-genl-3.0 libnl-3.0
+daemon_pkgs	:= libuv libsystemd jansson libprotobuf-c libcap inih libgcrypt raft libnl-genl-3.0 libnl-route-3.0 libnl-3.0
 daemon_libs	= $(shell pkg-config --libs $(daemon_pkgs))
 daemon_cflags	= -I. -I$(B)/gen -Wno-unused-parameter -Wno-format-truncation -Wshadow -Wstrict-prototypes \
 		  -Wmissing-prototypes $(shell pkg-config --cflags $(daemon_pkgs))

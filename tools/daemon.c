@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Asking the daemon: JSON through the module, which says for the kernel who
- * asks; where the module is missing, through the daemon's root-only socket.
+ * asks; where the module is missing, or knows no daemon yet, through the daemon's root-only socket.
  *
  *	{"do": "peer.add", ...}  ->  {"ok": true, ...} or {"ok": false, "error": "sentence"}
  *
@@ -99,6 +99,9 @@ static int ask(struct hcnl *h, const char *text, int timeout_ms, char **ret_answ
 	if (!h || getenv(SOCKET_VARIABLE))
 		return ask_socket(text, timeout_ms, ret_answer, ret_len);
 	r = hcnl_request(h, text, strlen(text), ret_answer, ret_len, timeout_ms);
+	/* A node that is in no cluster yet has no id to register with. */
+	if (r == -ENOTCONN && ask_socket(text, timeout_ms, ret_answer, ret_len) == 0)
+		return 0;
 	return r < 0 ? fail(r, "%s", hcnl_error(h)) : 0;
 }
 

@@ -341,6 +341,13 @@ int hcd_chan_dial(uv_loop_t *loop, const struct hcd_chan_dial *dial,
 	fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* Also when that interface goes away: then nothing goes out, and not in the clear. */
+	if (dial->device &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &dial->device, sizeof(int)) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
 	if (dial->own_address[0]) {
 		from_len = hcd_address_make(dial->own_address, 0, &from);
 		/* Another family, or an address that is not there now: let the kernel choose. */

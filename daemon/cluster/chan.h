@@ -44,6 +44,7 @@ struct hcd_chan_dial {
 	const char *address;		/* valid (hcd_address_is_valid) */
 	uint16_t port;
 	const char *own_address;	/* source, "" = the kernel chooses */
+	unsigned int device;		/* interface that it must go through, 0 = any */
 	const struct hcd_psk *psk;	/* borrowed until the channel is closed */
 	const uint8_t *token;		/* to join, see hcd_hs_dial(); else NULL */
 };

@@ -55,6 +55,7 @@ struct hcd_peer {
 	bool is_configured;		/* else by `peer add` */
 	bool is_member;			/* of our cluster: @psk is the pair's key */
 	struct hcd_psk *psk;		/* NULL: the file's */
+	char inside[INET6_ADDRSTRLEN];	/* a member's address in the nodes' network, "" = none */
 	struct hcd_peer_sm sm;
 	struct hcd_chan *control;	/* dialling, or up */
 	struct hcd_chan *page;		/* dialling a page connection */
@@ -66,6 +67,16 @@ struct hcd_peer {
 	uint64_t nr_up;			/* how often the channel came up */
 	char error[HCD_REASON_LEN + 64]; /* why the channel is not up, "" = it is */
 	char page_error[HCD_ERROR_LEN];	/* why the last page connection failed */
+};
+
+/* One address that we listen on. */
+struct hcd_listener {
+	struct hcd_cluster *cluster;
+	uv_poll_t *poll;			/* NULL = not listening */
+	int fd;
+	bool is_inside;				/* in the nodes' network */
+	char error[HCD_REASON_LEN];
+	uint64_t retry_ms;			/* not before that: uv_now() */
 };
 
 struct hcd_cluster_ops {
@@ -97,10 +108,10 @@ struct hcd_cluster {
 	uint64_t beat_ms;			/* last heartbeat sent */
 	uint64_t page_serial;
 	unsigned int nr_adding;			/* PEER_ADD in work */
-	uv_poll_t listen_poll;
-	int listen_fd;				/* -1 = not listening */
-	char listen_error[HCD_REASON_LEN];
-	uint64_t listen_retry_ms;
+	struct hcd_listener outside, inside;
+	bool encrypts;				/* members talk inside the nodes' network only */
+	unsigned int inside_index;		/* of its interface, 0 = it is not up */
+	char inside_address[INET6_ADDRSTRLEN];	/* ours there */
 	struct hcd_pending *pending;		/* came in, not proved yet */
 	unsigned int nr_pending;
 	struct hcd_log_limit refused_limit, page_limit;
@@ -129,9 +140,18 @@ void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk);
 int hcd_cluster_peer_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
 			 bool is_configured);
 
-/* The same for a member of our cluster, with the key of the pair (copied). */
+/*
+ * The same for a member of our cluster, with the key of the pair (copied), and its address in the
+ * nodes' network where the cluster encrypts, else "".
+ */
 int hcd_cluster_member_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
-			   const struct hcd_psk *psk);
+			   const struct hcd_psk *psk, const char *inside);
+
+/* Do members reach each other through the nodes' network only? */
+void hcd_cluster_encrypts(struct hcd_cluster *cluster, bool encrypts);
+
+/* The nodes' network is up: our address there, and the index of its interface. */
+void hcd_cluster_fabric(struct hcd_cluster *cluster, const char *address, unsigned int index);
 
 /* Do we let members in, so that we listen also without a key file? */
 void hcd_cluster_set_members(struct hcd_cluster *cluster, bool has_members);
@@ -170,10 +190,18 @@ void hcd_cluster_step(struct hcd_peer *peer, enum hcd_peer_event event, uint32_t
 /* An authenticated control channel came in; taken over. */
 void hcd_cluster_adopt(struct hcd_peer *peer, struct hcd_chan *chan);
 
-int hcd_listen_start(struct hcd_cluster *cluster);
-void hcd_listen_stop(struct hcd_cluster *cluster);
+/*
+ * Where to dial @peer: fills address, port, own_address, device and psk of @dial.
+ * Return: 0 or -ENETDOWN while the network it would go through is not up.
+ */
+int hcd_peer_way(const struct hcd_peer *peer, struct hcd_chan_dial *dial);
+
+/* Listen where we are to and do not yet. */
+void hcd_listen_start(struct hcd_cluster *cluster);
+void hcd_listen_stop(struct hcd_cluster *cluster, struct hcd_listener *l);
 void hcd_listen_drop_pending(struct hcd_cluster *cluster);
-void hcd_cluster_handle_closed(uv_handle_t *handle);
+/* One of its handles of libuv is closed; the last one takes the memory with it. */
+void hcd_cluster_closed(struct hcd_cluster *cluster);
 
 /* Dial page connection peer->sm.page_conn. */
 void hcd_page_dial(struct hcd_peer *peer);

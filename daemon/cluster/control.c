@@ -237,6 +237,7 @@ static void on_tick(uv_timer_t *timer)
 	hcd_beat_tick(c, now_ms);
 	hcd_servers_tick(c, now_ms);
 	hcd_counters_tick(c, now_ms);
+	hcd_fabric_tick(c, now_ms);
 }
 
 static void on_soon(uv_timer_t *timer)
@@ -315,6 +316,7 @@ int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 		snprintf(d->config.node.address, sizeof(d->config.node.address), "%s",
 			 c->identity.self.at.address);
 	hcd_cluster_set_members(d->cluster, true);
+	hcd_fabric_changed(c);
 	for (size_t i = 0; i < c->identity.nr_members; i++)
 		hcd_members_peer(c, &c->identity.members[i]);
 	c->consensus = NULL;
@@ -371,7 +373,7 @@ static int write_begin(struct hcd_control *c, const Hcp__State *state, char erro
 }
 
 int hcd_control_init(struct hcd_control *c, const char *name, const char *address,
-		     char error[HCD_ERROR_LEN])
+		     enum hcd_encrypt encrypt, char error[HCD_ERROR_LEN])
 {
 	const struct hcd_config *config = &c->d->config;
 	struct hcd_identity *id = &c->identity;
@@ -395,8 +397,15 @@ int hcd_control_init(struct hcd_control *c, const char *name, const char *addres
 	id->incarnation = 1;
 	id->is_founder = true;
 	id->nr_members = 0;
+	id->encrypt = encrypt;
+	if (encrypt == HCD_ENCRYPT_WIREGUARD) {
+		r = hcd_fabric_try(c, error);
+		if (r < 0)
+			return r;
+	}
 	fill_member(c, &m);
 	st.version = HCD_FSM_VERSION;
+	st.encrypt = encrypt;
 	st.cluster = (ProtobufCBinaryData){ sizeof(id->cluster), id->cluster };
 	st.name = id->name;
 	st.incarnation = 1;

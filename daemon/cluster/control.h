@@ -11,6 +11,7 @@
  *	control_wire.c		the engine's messages in parts that fit frames
  *	counters.c		what users' cgroups here have used
  *	rules*.c		the rules, by the controller: see rules.h
+ *	fabric.c		the members' encrypted network
  *	join.c			a token: made, shown at another member's door, let in
  *
  * All on the loop's thread.
@@ -24,6 +25,7 @@
 
 #include "daemon/cluster/chan.h"
 #include "daemon/cluster/consensus.h"
+#include "daemon/cluster/fabric.h"
 #include "daemon/cluster/fsm.h"
 #include "daemon/cluster/identity.h"
 
@@ -59,6 +61,7 @@ struct hcd_control {
 	struct hcd *d;
 	struct hcd_identity identity;
 	struct hcd_fsm *fsm;
+	struct hcd_fabric fabric;
 	struct hcd_consensus *consensus;	/* NULL: no member, or between two logs */
 	uv_timer_t tick, soon;
 	unsigned int nr_open;
@@ -98,7 +101,7 @@ void hcd_control_frame(struct hcd_control *c, struct hcd_peer *peer,
 
 /* Begin a cluster with this node alone. @address "" = the configuration's. 0 or -errno, @error. */
 int hcd_control_init(struct hcd_control *c, const char *name, const char *address,
-		     char error[HCD_ERROR_LEN]);
+		     enum hcd_encrypt encrypt, char error[HCD_ERROR_LEN]);
 
 /*
  * Begin anew: @state (NULL = what we have) becomes the first entry of a new log, with us as the

@@ -13,6 +13,7 @@
 
 int hcd_members_peer(struct hcd_control *c, const struct hcd_known *known)
 {
+	char inside[INET6_ADDRSTRLEN] = "";
 	struct hcd_psk psk;
 	int r;
 
@@ -20,8 +21,10 @@ int hcd_members_peer(struct hcd_control *c, const struct hcd_known *known)
 		return 0;
 	r = hcd_pair_key(c->identity.secret, c->identity.key, known->key, c->identity.cluster_key,
 			 &psk);
+	if (c->identity.encrypt == HCD_ENCRYPT_WIREGUARD)
+		hcd_fabric_text(c->identity.cluster, known->at.id, inside);
 	if (r == 0)
-		r = hcd_cluster_member_set(c->d->cluster, &known->at, &psk);
+		r = hcd_cluster_member_set(c->d->cluster, &known->at, &psk, inside);
 	if (r < 0)
 		hcd_peer_warn(known->at.id, "Node %u can't be taken in as a peer: %s.",
 			      known->at.id, strerror(-r));
@@ -82,6 +85,7 @@ static void leave(struct hcd_control *c)
 			hcd_cluster_peer_del(cluster, cluster->peers[i]->config.id);
 	}
 	hcd_cluster_set_members(cluster, false);
+	hcd_fabric_leave(c);
 	hcd_consensus_stop(c->consensus, NULL, NULL);
 	c->consensus = NULL;
 	c->office_ms = c->lease_until_ms = 0;
@@ -148,6 +152,8 @@ void hcd_members_sync(struct hcd_control *c)
 	}
 	is_same = id->nr_members == nr_old && memcmp(old, id->members, nr_old * sizeof(*old)) == 0;
 	free(old);
-	if (!is_same)
-		hcd_control_save(c);
+	if (is_same)
+		return;
+	hcd_control_save(c);
+	hcd_fabric_changed(c);
 }

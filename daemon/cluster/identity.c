@@ -76,12 +76,13 @@ static bool take_cluster(json_t *obj, struct hcd_identity *id)
 	const char *cluster, *key, *name;
 	json_t *self, *members, *m;
 	json_int_t incarnation;
-	int founder, removed;
+	int founder, removed, wireguard = 0;
 	size_t i;
 
 	if (json_unpack(obj, "{s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o}", "id", &cluster, "key", &key,
 			"name", &name, "incarnation", &incarnation, "founder", &founder,
 			"removed", &removed, "self", &self, "members", &members) < 0 ||
+	    json_unpack(obj, "{s?b}", "wireguard", &wireguard) < 0 ||
 	    !hex_take(cluster, id->cluster, sizeof(id->cluster)) ||
 	    !hex_take(key, id->cluster_key, sizeof(id->cluster_key)) ||
 	    !hcd_text_is_name(name) || incarnation < 1 || !known_take(self, &id->self) ||
@@ -91,6 +92,7 @@ static bool take_cluster(json_t *obj, struct hcd_identity *id)
 	id->incarnation = (uint64_t)incarnation;
 	id->is_founder = founder;
 	id->is_removed = removed;
+	id->encrypt = wireguard ? HCD_ENCRYPT_WIREGUARD : HCD_ENCRYPT_NONE;
 	json_array_foreach(members, i, m) {
 		if (!known_take(m, &id->members[id->nr_members++]))
 			return false;
@@ -149,7 +151,7 @@ int hcd_identity_save(const char *dir, const struct hcd_identity *id, char error
 		json_array_append_new(members, known_json(&id->members[i]));
 	if (id->is_member)
 		json_object_set_new(root, "cluster",
-				    json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:o, s:O}",
+				    json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:o, s:O}",
 					      "id", hex_json(id->cluster, sizeof(id->cluster)),
 					      "key", hex_json(id->cluster_key,
 							      sizeof(id->cluster_key)),
@@ -157,6 +159,8 @@ int hcd_identity_save(const char *dir, const struct hcd_identity *id, char error
 					      "incarnation", (json_int_t)id->incarnation,
 					      "founder", (int)id->is_founder,
 					      "removed", (int)id->is_removed,
+					      "wireguard",
+					      (int)(id->encrypt == HCD_ENCRYPT_WIREGUARD),
 					      "self", known_json(&id->self),
 					      "members", members));
 	json_decref(members);

@@ -30,6 +30,7 @@ struct hcd_identity {
 	uint8_t cluster[HCD_CLUSTER_ID_LEN];
 	char name[HC_NAME_LEN + 1];	/* of the cluster */
 	uint64_t incarnation;
+	enum hcd_encrypt encrypt;	/* how members reach each other */
 	bool is_founder;		/* the log's first entry is ours to give: file "begin" */
 	struct hcd_known self;
 	struct hcd_known members[HCD_MEMBERS_MAX];	/* others too, as known last */

@@ -335,10 +335,14 @@ static int take_identity(struct hcd_join *j, const Hcp__Joined *msg, char error[
 	memcpy(id->cluster, msg->cluster.data, HCD_CLUSTER_ID_LEN);
 	snprintf(id->name, sizeof(id->name), "%s", msg->name);
 	id->incarnation = msg->incarnation;
+	id->encrypt = msg->encrypt == HCD_ENCRYPT_WIREGUARD ? HCD_ENCRYPT_WIREGUARD :
+							      HCD_ENCRYPT_NONE;
 	id->is_founder = false;
 	id->is_removed = false;
 	id->is_member = true;
-	r = hcd_control_enter(j->c, error);
+	r = id->encrypt == HCD_ENCRYPT_WIREGUARD ? hcd_fabric_try(j->c, error) : 0;
+	if (r == 0)
+		r = hcd_control_enter(j->c, error);
 	if (r < 0)
 		id->is_member = false;
 	return r;

@@ -15,12 +15,14 @@
 #include "daemon/cluster/cluster.h"
 #include "daemon/node/module.h"
 
+#define LISTEN_RETRY_MS	3000
 #define PENDING_MAX	64
 #define ADDING_MAX	32	/* PEER_ADD in work, ours and theirs */
 #define ACCEPT_PER_TURN	16
 
 struct hcd_pending {
 	struct hcd_cluster *cluster;
+	bool is_inside;			/* it came through the nodes' network */
 	struct hcd_chan *chan;
 	struct hcd_pending *next, **prev;
 };
@@ -38,7 +40,8 @@ static void forget(struct hcd_pending *p)
 static const struct hcd_psk *find_psk(const struct hcd_transcript *t, const uint8_t *token,
 				      void *arg)
 {
-	struct hcd_cluster *cluster = arg;
+	struct hcd_pending *p = arg;
+	struct hcd_cluster *cluster = p->cluster;
 	struct hcd_peer *peer = hcd_cluster_peer(cluster, t->from);
 
 	if (token)
@@ -51,11 +54,16 @@ static const struct hcd_psk *find_psk(const struct hcd_transcript *t, const uint
 static enum hcd_refusal admit(const struct hcd_transcript *t, char reason[HCD_REASON_LEN],
 			      void *arg)
 {
-	struct hcd_cluster *cluster = arg;
+	struct hcd_pending *p = arg;
+	struct hcd_cluster *cluster = p->cluster;
 	struct hcd_peer *peer = hcd_cluster_peer(cluster, t->from);
 
 	if (t->purpose == HCD_PURPOSE_JOIN)
 		return HCD_REFUSE_NONE;
+	if (peer && peer->is_member && cluster->encrypts && !p->is_inside) {
+		snprintf(reason, HCD_REASON_LEN, "members of this cluster come in through the nodes' encrypted network only");
+		return HCD_REFUSE_IDENTITY;
+	}
 	if (!peer) {
 		snprintf(reason, HCD_REASON_LEN,
 			 "node %u is no peer of node %u: add it there to the configuration, or with 'hyperchain peer add'",
@@ -165,8 +173,9 @@ static void drop_oldest(struct hcd_cluster *cluster)
 	forget(p);
 }
 
-static void take_in(struct hcd_cluster *cluster, int fd)
+static void take_in(struct hcd_listener *l, int fd)
 {
+	struct hcd_cluster *cluster = l->cluster;
 	struct hcd_pending *p;
 	int r;
 
@@ -185,8 +194,9 @@ static void take_in(struct hcd_cluster *cluster, int fd)
 		return;
 	}
 	p->cluster = cluster;
+	p->is_inside = l->is_inside;
 	r = hcd_chan_accept(cluster->loop, fd, cluster->config->node.id, find_psk, admit,
-			    cluster, &pending_ops, p, &p->chan);
+			    p, &pending_ops, p, &p->chan);
 	if (r < 0) {
 		free(p);
 		return;
@@ -201,19 +211,19 @@ static void take_in(struct hcd_cluster *cluster, int fd)
 
 static void on_listen(uv_poll_t *poll, int status, int events)
 {
-	struct hcd_cluster *cluster = poll->data;
+	struct hcd_listener *l = poll->data;
 
 	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
-		int fd = accept4(cluster->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return;		/* nothing waits, or it went again */
-		take_in(cluster, fd);
+		take_in(l, fd);
 	}
 }
 
 /* Return: the listening socket or -errno. */
-static int listen_on(const char *address, uint16_t port)
+static int listen_on(const char *address, uint16_t port, unsigned int device)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = hcd_address_make(address, port, &addr);
@@ -228,7 +238,8 @@ static int listen_on(const char *address, uint16_t port)
 		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
 	else
 		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 128) < 0) {
+	if ((device && setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, sizeof(device)) < 0) ||
+	    bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 128) < 0) {
 		r = -errno;
 		close(fd);
 		return r;
@@ -236,40 +247,66 @@ static int listen_on(const char *address, uint16_t port)
 	return fd;
 }
 
-int hcd_listen_start(struct hcd_cluster *cluster)
+static void start(struct hcd_listener *l, const char *address, unsigned int device)
 {
-	const char *address = cluster->config->node.address;
+	struct hcd_cluster *cluster = l->cluster;
 	uint16_t port = cluster->config->node.port;
 	char error[HCD_REASON_LEN];
+	uv_poll_t *poll;
 	int fd;
 
-	fd = listen_on(address, port);
+	if (l->poll || uv_now(cluster->loop) < l->retry_ms)
+		return;
+	poll = malloc(sizeof(*poll));
+	fd = poll ? listen_on(address, port, device) : -ENOMEM;
 	if (fd < 0) {
+		free(poll);
 		snprintf(error, sizeof(error), "Can't listen on %s port %u: %s", address, port,
 			 strerror(-fd));
-		if (strcmp(error, cluster->listen_error) != 0)
+		if (strcmp(error, l->error) != 0)
 			hcd_err("%s. Trying again each few seconds.", error);
-		snprintf(cluster->listen_error, sizeof(cluster->listen_error), "%s", error);
-		return fd;
+		snprintf(l->error, sizeof(l->error), "%s", error);
+		l->retry_ms = uv_now(cluster->loop) + LISTEN_RETRY_MS;
+		return;
 	}
-	cluster->listen_error[0] = '\0';
-	cluster->listen_fd = fd;
-	uv_poll_init(cluster->loop, &cluster->listen_poll, fd);
-	cluster->listen_poll.data = cluster;
+	l->error[0] = '\0';
+	l->fd = fd;
+	l->poll = poll;
+	uv_poll_init(cluster->loop, poll, fd);
+	poll->data = l;
 	cluster->nr_open++;
-	uv_poll_start(&cluster->listen_poll, UV_READABLE, on_listen);
-	hcd_info("Listening for peers on %s port %u.", address, port);
-	return 0;
+	uv_poll_start(poll, UV_READABLE, on_listen);
+	hcd_info("Listening for %s on %s port %u.",
+		 l->is_inside ? "members" : cluster->encrypts ? "joiners" : "peers", address, port);
 }
 
-void hcd_listen_stop(struct hcd_cluster *cluster)
+void hcd_listen_start(struct hcd_cluster *cluster)
 {
-	if (cluster->listen_fd < 0)
+	const char *address = cluster->config->node.address;
+
+	if ((cluster->has_psk || cluster->has_members) && address[0])
+		start(&cluster->outside, address, 0);
+	if (cluster->encrypts && cluster->inside_index)
+		start(&cluster->inside, cluster->inside_address, cluster->inside_index);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct hcd_cluster *cluster = ((struct hcd_listener *)handle->data)->cluster;
+
+	free(handle);
+	hcd_cluster_closed(cluster);
+}
+
+void hcd_listen_stop(struct hcd_cluster *cluster, struct hcd_listener *l)
+{
+	if (!l->poll)
 		return;
-	uv_poll_stop(&cluster->listen_poll);
-	uv_close((uv_handle_t *)&cluster->listen_poll, hcd_cluster_handle_closed);
-	close(cluster->listen_fd);
-	cluster->listen_fd = -1;
+	uv_poll_stop(l->poll);
+	uv_close((uv_handle_t *)l->poll, on_poll_closed);
+	close(l->fd);
+	l->poll = NULL;
+	l->fd = -1;
 }
 
 void hcd_listen_drop_pending(struct hcd_cluster *cluster)

@@ -126,21 +126,19 @@ static const struct hcd_chan_ops page_ops = {
 void hcd_page_dial(struct hcd_peer *peer)
 {
 	struct hcd_cluster *cluster = peer->cluster;
-	const struct hcd_chan_dial dial = {
+	struct hcd_chan_dial dial = {
 		.own = cluster->config->node.id,
 		.to = peer->config.id,
 		.purpose = HCD_PURPOSE_PAGE,
 		.conn = peer->sm.page_conn,
-		.address = peer->config.address,
-		.port = peer->config.port,
-		.own_address = cluster->config->node.address,
-		.psk = hcd_peer_psk(peer),
 	};
 	int r;
 
 	hcd_page_cancel(peer);
 	peer->page_serial = ++cluster->page_serial;
-	r = hcd_chan_dial(cluster->loop, &dial, &page_ops, peer, &peer->page);
+	r = hcd_peer_way(peer, &dial);
+	if (r == 0)
+		r = hcd_chan_dial(cluster->loop, &dial, &page_ops, peer, &peer->page);
 	if (r < 0) {
 		snprintf(peer->page_error, sizeof(peer->page_error), "%s", strerror(-r));
 		hcd_cluster_step(peer, HCD_PEER_PAGE_FAILED, dial.conn, 0);

@@ -14,7 +14,6 @@
 
 #define TICK_MS		250
 #define BEAT_MS		1000
-#define LISTEN_RETRY_MS	3000
 
 static void control_dial(struct hcd_peer *peer);
 
@@ -191,24 +190,37 @@ static const struct hcd_chan_ops control_ops = {
 	.closed = control_closed,
 };
 
+int hcd_peer_way(const struct hcd_peer *peer, struct hcd_chan_dial *dial)
+{
+	const struct hcd_cluster *cluster = peer->cluster;
+	bool is_inside = peer->is_member && cluster->encrypts;
+
+	if (is_inside && !cluster->inside_index)
+		return -ENETDOWN;
+	dial->address = is_inside ? peer->inside : peer->config.address;
+	dial->port = peer->config.port;
+	dial->own_address = is_inside ? cluster->inside_address : cluster->config->node.address;
+	dial->device = is_inside ? cluster->inside_index : 0;
+	dial->psk = hcd_peer_psk(peer);
+	return 0;
+}
+
 static void control_dial(struct hcd_peer *peer)
 {
 	struct hcd_cluster *cluster = peer->cluster;
-	const struct hcd_chan_dial dial = {
+	struct hcd_chan_dial dial = {
 		.own = cluster->config->node.id,
 		.to = peer->config.id,
 		.purpose = HCD_PURPOSE_CONTROL,
-		.address = peer->config.address,
-		.port = peer->config.port,
-		.own_address = cluster->config->node.address,
-		.psk = hcd_peer_psk(peer),
 	};
 	int r;
 
 	if (peer->control)
 		hcd_chan_close(peer->control);
 	peer->control = NULL;
-	r = hcd_chan_dial(cluster->loop, &dial, &control_ops, peer, &peer->control);
+	r = hcd_peer_way(peer, &dial);
+	if (r == 0)
+		r = hcd_chan_dial(cluster->loop, &dial, &control_ops, peer, &peer->control);
 	if (r < 0) {
 		snprintf(peer->error, sizeof(peer->error), "%s", strerror(-r));
 		hcd_cluster_step(peer, HCD_PEER_LINK_DOWN, 0, 0);
@@ -301,7 +313,7 @@ int hcd_cluster_peer_set(struct hcd_cluster *cluster, const struct hcd_peer_conf
 }
 
 int hcd_cluster_member_set(struct hcd_cluster *cluster, const struct hcd_peer_config *config,
-			   const struct hcd_psk *psk)
+			   const struct hcd_psk *psk, const char *inside)
 {
 	struct hcd_peer *peer;
 	int r = hcd_cluster_peer_set(cluster, config, false);
@@ -313,6 +325,7 @@ int hcd_cluster_member_set(struct hcd_cluster *cluster, const struct hcd_peer_co
 		peer->psk = malloc(sizeof(*peer->psk));
 	if (!peer->psk)
 		return -ENOMEM;
+	snprintf(peer->inside, sizeof(peer->inside), "%s", inside);
 	peer->psk->len = psk->len;
 	memcpy(peer->psk->bytes, psk->bytes, psk->len);
 	peer->is_member = true;
@@ -324,7 +337,37 @@ void hcd_cluster_set_members(struct hcd_cluster *cluster, bool has_members)
 {
 	cluster->has_members = has_members;
 	if (!has_members && !cluster->has_psk)
-		hcd_listen_stop(cluster);
+		hcd_listen_stop(cluster, &cluster->outside);
+	/* At once: a token that is given out now is used now. */
+	hcd_listen_start(cluster);
+}
+
+void hcd_cluster_encrypts(struct hcd_cluster *cluster, bool encrypts)
+{
+	if (cluster->encrypts == encrypts)
+		return;
+	cluster->encrypts = encrypts;
+	if (encrypts)
+		return;
+	cluster->inside_index = 0;
+	hcd_listen_stop(cluster, &cluster->inside);
+}
+
+void hcd_cluster_fabric(struct hcd_cluster *cluster, const char *address, unsigned int index)
+{
+	bool is_same = cluster->inside_index == index &&
+		       strcmp(cluster->inside_address, address) == 0;
+
+	if (!is_same) {
+		hcd_listen_stop(cluster, &cluster->inside);
+		cluster->inside_index = index;
+		snprintf(cluster->inside_address, sizeof(cluster->inside_address), "%s", address);
+	}
+	hcd_listen_start(cluster);
+	for (size_t i = 0; i < cluster->nr_peers; i++) {
+		if (cluster->peers[i]->is_member && !hcd_peer_is_up(cluster->peers[i]))
+			hcd_cluster_step(cluster->peers[i], HCD_PEER_ADDRESS, 0, 0);
+	}
 }
 
 static void peer_free(struct hcd_peer *peer)
@@ -390,12 +433,7 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t now = uv_now(cluster->loop);
 	Hcp__Status status = HCP__STATUS__INIT;
 
-	if (cluster->listen_fd < 0 && (cluster->has_psk || cluster->has_members) &&
-	    cluster->config->node.address[0] &&
-	    now >= cluster->listen_retry_ms) {
-		hcd_listen_start(cluster);
-		cluster->listen_retry_ms = now + LISTEN_RETRY_MS;
-	}
+	hcd_listen_start(cluster);
 	for (size_t i = 0; i < cluster->nr_peers; i++)
 		hcd_cluster_step(cluster->peers[i], HCD_PEER_TICK, 0, 0);
 	if (now - cluster->beat_ms < BEAT_MS)
@@ -419,7 +457,8 @@ struct hcd_cluster *hcd_cluster_start(uv_loop_t *loop, const struct hcd_config *
 	cluster->module = module;
 	cluster->ops = ops;
 	cluster->ctx = ctx;
-	cluster->listen_fd = -1;
+	cluster->outside = (struct hcd_listener){ .cluster = cluster, .fd = -1 };
+	cluster->inside = (struct hcd_listener){ .cluster = cluster, .fd = -1, .is_inside = true };
 	if (psk) {
 		cluster->psk = *psk;
 		cluster->has_psk = true;
@@ -439,9 +478,9 @@ void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk)
 	else
 		explicit_bzero(&cluster->psk, sizeof(cluster->psk));
 	hcd_listen_drop_pending(cluster);
-	hcd_listen_stop(cluster);
+	hcd_listen_stop(cluster, &cluster->outside);
 	/* The socket's handle is closed with this turn of the loop. */
-	cluster->listen_retry_ms = uv_now(cluster->loop) + TICK_MS;
+	cluster->outside.retry_ms = uv_now(cluster->loop) + TICK_MS;
 	for (size_t i = 0; i < cluster->nr_peers; i++) {
 		struct hcd_peer *peer = cluster->peers[i];
 
@@ -451,14 +490,17 @@ void hcd_cluster_reload(struct hcd_cluster *cluster, const struct hcd_psk *psk)
 	}
 }
 
-void hcd_cluster_handle_closed(uv_handle_t *handle)
+void hcd_cluster_closed(struct hcd_cluster *cluster)
 {
-	struct hcd_cluster *cluster = handle->data;
-
 	if (--cluster->nr_open)
 		return;
 	explicit_bzero(&cluster->psk, sizeof(cluster->psk));
 	free(cluster);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	hcd_cluster_closed(handle->data);
 }
 
 void hcd_cluster_stop(struct hcd_cluster *cluster)
@@ -478,6 +520,7 @@ void hcd_cluster_stop(struct hcd_cluster *cluster)
 	cluster->peers = NULL;
 	cluster->nr_peers = 0;
 	hcd_listen_drop_pending(cluster);
-	hcd_listen_stop(cluster);
-	uv_close((uv_handle_t *)&cluster->timer, hcd_cluster_handle_closed);
+	hcd_listen_stop(cluster, &cluster->outside);
+	hcd_listen_stop(cluster, &cluster->inside);
+	uv_close((uv_handle_t *)&cluster->timer, on_timer_closed);
 }

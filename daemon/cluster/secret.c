@@ -80,6 +80,14 @@ int hcd_pair_key(const uint8_t secret[HCD_KEY_LEN], const uint8_t own[HCD_NODE_K
 			ret_psk->bytes);
 }
 
+int hcd_fabric_key(const uint8_t secret[HCD_KEY_LEN], const uint8_t own[HCD_NODE_KEY_LEN],
+		   const uint8_t peer[HCD_NODE_KEY_LEN], const uint8_t cluster_key[HCD_KEY_LEN],
+		   uint8_t ret_key[HCD_KEY_LEN])
+{
+	return pair_mac(cluster_key, HCD_KEY_LEN, "hyperchain1 wireguard   ", secret, own, peer,
+			ret_key);
+}
+
 int hcd_token_secret(const uint8_t cluster_key[HCD_KEY_LEN],
 		     const uint8_t id[HCD_TOKEN_ID_LEN], uint64_t expires_s,
 		     struct hcd_psk *ret_psk)

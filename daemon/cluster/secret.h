@@ -35,6 +35,11 @@ int hcd_pair_key(const uint8_t secret[HCD_KEY_LEN], const uint8_t own[HCD_NODE_K
 		 const uint8_t peer[HCD_NODE_KEY_LEN], const uint8_t cluster_key[HCD_KEY_LEN],
 		 struct hcd_psk *ret_psk);
 
+/* The preshared key of the pair in the nodes' network, on top of the two nodes' keys. */
+int hcd_fabric_key(const uint8_t secret[HCD_KEY_LEN], const uint8_t own[HCD_NODE_KEY_LEN],
+		   const uint8_t peer[HCD_NODE_KEY_LEN], const uint8_t cluster_key[HCD_KEY_LEN],
+		   uint8_t ret_key[HCD_KEY_LEN]);
+
 /* What proves that somebody has a token. */
 int hcd_token_secret(const uint8_t cluster_key[HCD_KEY_LEN],
 		     const uint8_t id[HCD_TOKEN_ID_LEN], uint64_t expires_s,

@@ -62,10 +62,11 @@ static bool take_address(struct hcd_request *req, const char **address)
 void hcd_do_cluster_init(struct hcd_request *req)
 {
 	struct hcd_control *c = req->d->control;
-	const char *name = "hyperchain", *address = NULL;
+	const char *name = "hyperchain", *address = NULL, *encrypt = "wireguard";
 	char error[HCD_ERROR_LEN];
 
-	if (!hcd_request_unpack(req, "{s?s, s?s}", "name", &name, "address", &address) ||
+	if (!hcd_request_unpack(req, "{s?s, s?s, s?s}", "name", &name, "address", &address,
+				"encrypt", &encrypt) ||
 	    !take_address(req, &address))
 		return;
 	if (c->identity.is_member && !c->identity.is_removed)
@@ -76,7 +77,11 @@ void hcd_do_cluster_init(struct hcd_request *req)
 	else if (!hcd_text_is_name(name))
 		hcd_request_fail(req, "A name has 1 to %d letters, digits, '.', '_' and '-'.",
 				 HC_NAME_LEN);
-	else if (hcd_control_init(c, name, address, error) < 0)
+	else if (strcmp(encrypt, "wireguard") != 0 && strcmp(encrypt, "none") != 0)
+		hcd_request_fail(req, "There is no encryption '%.32s': say \"wireguard\", or \"none\" on a network that you trust.",
+				 encrypt);
+	else if (hcd_control_init(c, name, address, strcmp(encrypt, "none") == 0 ?
+				  HCD_ENCRYPT_NONE : HCD_ENCRYPT_WIREGUARD, error) < 0)
 		hcd_request_fail(req, "%s", error);
 	else
 		hcd_request_ok(req, json_pack("{s:I, s:s}", "id", (json_int_t)c->identity.self.at.id,
@@ -146,7 +151,9 @@ void hcd_do_cluster_show(struct hcd_request *req)
 			"decisions", (json_int_t)(c->fsm->next_decision - 1),
 			"lease", (int)(now < c->lease_until_ms),
 			"encrypt", c->fsm->encrypt == HCD_ENCRYPT_NONE ? "none" : "wireguard");
-	warning = warning_of(c);
+	if (c->fabric.is_there)
+		json_object_set_new(obj, "address", json_string(req->d->cluster->inside_address));
+	warning = c->fabric.error[0] ? c->fabric.error : warning_of(c);
 	if (warning[0])
 		json_object_set_new(obj, "warning", json_string(warning));
 	hcd_request_ok(req, json_pack("{s:o}", "cluster", obj));

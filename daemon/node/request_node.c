@@ -238,7 +238,7 @@ void hcd_do_status(struct hcd_request *req)
 	status = json_pack("{s:o, s:o, s:o, s:I, s:I, s:b}", "node", node_self(d, true),
 			   "module", module, "swap", swap_status(d),
 			   "peers", (json_int_t)d->cluster->nr_peers, "peers_live", (json_int_t)up,
-			   "listening", (int)(d->cluster->listen_fd >= 0));
-	set_text(status, "listen_error", d->cluster->listen_error);
+			   "listening", (int)(d->cluster->outside.poll != NULL));
+	set_text(status, "listen_error", d->cluster->outside.error);
 	hcd_request_ok(req, status);
 }

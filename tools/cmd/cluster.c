@@ -10,11 +10,12 @@
 #include "table.h"
 
 struct args {
-	const char *name, *address, *path;
+	const char *name, *address, *encrypt, *path;
 	bool yes, discard;
 };
 
-static const struct argp_option address_option[] = {
+static const struct argp_option init_options[] = {
+	{ "encrypt", 'e', "HOW", 0, "Between the nodes: wireguard (default), or none on a network that you trust", 0 },
 	{ "address", 'a', "ADDRESS", 0, "Where the others reach this node; default: as configured", 0 },
 	{ 0 }
 };
@@ -36,6 +37,8 @@ static error_t parse_name(int key, char *arg, struct argp_state *state)
 
 	if (key == 'a')
 		a->address = arg;
+	else if (key == 'e')
+		a->encrypt = arg;
 	else if (key == ARGP_KEY_ARG && !a->name)
 		a->name = arg;
 	else
@@ -67,7 +70,7 @@ static error_t parse_path(int key, char *arg, struct argp_state *state)
 static int cluster_init(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = address_option, .parser = parse_name, .args_doc = "[NAME]",
+		.options = init_options, .parser = parse_name, .args_doc = "[NAME]",
 		.doc = "Begin a cluster with this node alone. Others join it by 'hyperchain node token' here and 'hyperchain node join' there.",
 		.children = cli_json_option,
 	};
@@ -77,7 +80,8 @@ static int cluster_init(int argc, char **argv)
 	int rc;
 
 	cli_parse(&argp, argc, argv, &a);
-	req = json_pack("{s:s, s:s*, s:s*}", "do", "cluster.init", "name", a.name, "address", a.address);
+	req = json_pack("{s:s, s:s*, s:s*, s:s*}", "do", "cluster.init", "name", a.name, "address",
+			a.address, "encrypt", a.encrypt);
 	rc = cli_do(req, &answer);
 	if (rc)
 		return rc;

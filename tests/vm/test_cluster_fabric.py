@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nodes that joined by a token, and the encrypted network between them (hc0)."""
+
+import json
+
+from labkit.cluster import LONG_S, Cluster
+from labkit.node import Node
+from labkit.vmtest import vmtest
+
+PORT = 7701
+
+
+class Joined(Cluster):
+    """As Cluster, but the nodes know nothing of each other before they join."""
+
+    def configure(self, node: Node) -> None:
+        text = f"[node]\nname = {node.name}\naddress = {node.ip}\nconns = {self._conns}\n"
+        if node.number in self._donate:
+            text += f"donate = {self._donate[node.number]}\nreserve = {self._reserve}\n"
+        node.write("/etc/hyperchain/hyperchain.conf", text)
+
+    def wait_live(self, nodes=None, timeout: float = LONG_S) -> None:
+        first, *others = self.lab.nodes
+        if not self.members():
+            first.run("hyperchain cluster init lab", LONG_S)
+            for node in others:
+                token = first.output("hyperchain node token").strip()
+                node.run(f"hyperchain node join {token}", LONG_S)
+            self.say("all have joined")
+        super().wait_live(nodes, timeout)
+
+    def has_daemon(self, node: Node) -> bool:
+        return node.run("hyperchain node list", check=False).status == 0
+
+    def members(self) -> int:
+        shown = self.lab.node(1).run("hyperchain cluster show --json", check=False)
+        return 0 if shown.status else json.loads(shown.stdout)["cluster"]["nodes"]
+
+
+def sockets(node: Node) -> list[str]:
+    """Local addresses of the connections between nodes, the module's too."""
+    return node.output(f"ss -Htn state established '( sport = :{PORT} or dport = :{PORT} )' | awk '{{ print $3 }}'"
+                       ).split()
+
+
+@vmtest(nodes=3, mem=256, timeout=900, tags=("full", "ci"), kernels=("6.12", "6.1"))
+def test_R22_nothing_travels_in_the_clear(lab):
+    """Three nodes join; a program three times the size of its memory uses theirs, all through hc0."""
+    c = Joined(lab).up({2: "96M", 3: "96M"})
+    n1, n2 = lab.node(1), lab.node(2)
+    wire = n2.output(f"ip -j -4 addr show to {n2.ip} | grep -o '\"ifname\":\"[^\"]*' | cut -d'\"' -f4").strip()
+    dump = n2.start(f"exec tcpdump -nn -q -l -i {wire} '(tcp or udp) and port {PORT}'")
+    lab.wait_for(lambda: "listening" in dump.stderr, 60, "tcpdump")
+    c.swap_on(backing=True)
+    c.track("A", memory="16M")
+    hog = c.hog("A", "-m 48 -j 1 -t 3000").wait_filled().wait_worked(100)
+    c.say("the program is at work")
+    used = c.lent(2)["used"] + c.lent(3)["used"]
+    assert used > 16 << 20, f"only {used} bytes are at the donors"
+    for node in lab.nodes:
+        found = sockets(node)
+        assert len(found) >= 2, f"{node.name} has the connections {found}"
+        assert all(address.startswith("[fd") for address in found), f"{node.name}: {found}"
+    dump.kill(2)
+    seen = dump.stdout.split("\n")
+    udp = [line for line in seen if "UDP" in line]
+    assert len(udp) > 1000, f"tcpdump saw only {len(udp)} packets of WireGuard"
+    tcp = [line for line in seen if " tcp " in line.lower()]
+    assert not tcp, f"in the clear: {tcp[:3]}"
+    # A donor dies: the other copy is there, and the network loses only that one.
+    n2.kill()
+    c.events.wait("peer-dropped", peer=2)
+    hog.wait_worked(100)
+    hog.finish()
+    assert c.disk()["lost"] == 0
+    # Who is removed has no place in the network any more.
+    assert len(n1.output("wg show hc0 peers").split()) == 2
+    n1.run("hyperchain node remove 2", LONG_S)
+    lab.wait_for(lambda: len(n1.output("wg show hc0 peers").split()) == 1, 60, "node 2 is no peer of hc0")
+    n1.run("hyperchain memory swap off", LONG_S)
+
+
+@vmtest(nodes=2, mem=192, timeout=600, kernels=("6.12",))
+def test_R22_network_comes_back(lab):
+    """hc0 is taken away, the daemon is killed: both ways it is there again and the nodes find each other."""
+    c = Joined(lab).up()
+    n1, n2 = lab.node(1), lab.node(2)
+    n2.run("ip link add dummy0 type dummy && ip link show hc0")
+    n1.run("ip link del hc0")
+    c.stop_daemon(n1)
+    c.start_daemon(n1)
+    c.wait(lambda: c.peer(n1, 2).get("state") == "live", "n1 sees n2 after hc0 was deleted")
+    c.say("back after hc0 was deleted")
+    # An interface of that name that is somebody else's is left alone, and told.
+    c.stop_daemon(n2)
+    n2.run("ip link del hc0 && ip link add hc0 type dummy")
+    c.start_daemon(n2)
+    c.wait(lambda: "not WireGuard" in n2.output("hyperchain cluster show --json"), "n2 tells why")
+    n2.run("ip link del hc0")
+    c.wait(lambda: c.peer(n1, 2).get("state") == "live", "n1 sees n2 again")
