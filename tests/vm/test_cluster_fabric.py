@@ -43,7 +43,7 @@ def sockets(node: Node) -> list[str]:
                        ).split()
 
 
-@vmtest(nodes=3, mem=256, timeout=900, tags=("full", "ci"), kernels=("6.12", "6.1"))
+@vmtest(nodes=3, mem=256, timeout=900, tags=("ci",), kernels=("6.12",))
 def test_R22_nothing_travels_in_the_clear(lab):
     """Three nodes join; a program three times the size of its memory uses theirs, all through hc0."""
     c = Joined(lab).up({2: "96M", 3: "96M"})

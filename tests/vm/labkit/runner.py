@@ -140,7 +140,7 @@ def _jobs(specs: Iterator[Spec], arguments: argparse.Namespace) -> Iterator[Job]
     """Tests that share a lab make one job; all others one each."""
     shared: dict[tuple, list[Spec]] = {}
     for spec in specs:
-        for kernel in _kernels_for(spec, arguments.kernel):
+        for kernel in _kernels_for(spec, arguments):
             key = (kernel, spec.function.__module__, spec.nodes, repr(spec.machine), spec.install)
             if not spec.share:
                 key += (spec.name,)
@@ -149,11 +149,11 @@ def _jobs(specs: Iterator[Spec], arguments: argparse.Namespace) -> Iterator[Job]
         yield Job(key[0], tuple(group))
 
 
-def _kernels_for(spec: Spec, wanted: str | None) -> tuple[str, ...]:
-    """A kernel of our own stands for any; a stock one only for itself."""
-    if wanted is None:
-        return spec.kernels
-    return (wanted,) if wanted in spec.kernels or wanted not in SERIES else ()
+def _kernels_for(spec: Spec, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The one asked for; else both, but of the quick tests only those that the test names."""
+    if arguments.kernel is not None:
+        return (arguments.kernel,)
+    return spec.kernels if arguments.tag == "ci" else SERIES
 
 
 def _prepare(jobs: list[Job]) -> None:

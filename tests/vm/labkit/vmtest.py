@@ -56,6 +56,7 @@ def vmtest(nodes: int = 1, *, tags: tuple[str, ...] = ("full",), timeout: float 
     """Mark a function as a test on @nodes machines (0: it makes its own labs).
 
     @timeout seconds are for the test itself, not for starting its machines.
+    @kernels are those that the tag ci runs it on; full runs every test on all of them.
     @install puts module and tools from build/ into every node first.
     """
     unknown = set(tags) - set(TAGS) or set(kernels) - set(SERIES)
