@@ -280,3 +280,53 @@ def test_runner_sees_every_way_to_fail(kernel):
     assert done.returncode == 1
     for text in ("a reason", "the test itself", "the test's time was over here", "ended without a verdict", "sysrq triggered crash"):
         assert text in done.stdout, text
+
+
+LANE_CASES = """
+import os
+import time
+from labkit.vmtest import vmtest
+
+def met(own, other):
+    open(f"{__file__}.{own}", "w").close()
+    deadline = time.monotonic() + 30
+    while not os.path.exists(f"{__file__}.{other}"):
+        if time.monotonic() > deadline:
+            raise AssertionError("nobody else ran")
+        time.sleep(0.01)
+
+@vmtest(nodes=0, tags=("ci",))
+def test_one():
+    met("one", "two")
+    print("what a test printed")
+    raise AssertionError("seen")
+
+@vmtest(nodes=0, tags=("ci",))
+def test_two():
+    met("two", "one")
+
+@vmtest(nodes=0, tags=("ci",), alone=True)
+def test_alone():
+    assert os.path.exists(f"{__file__}.one"), "it ran beside the others"
+
+@vmtest(nodes=0, tags=("ci",), timeout=1)
+def test_hangs():
+    while True:
+        pass
+"""
+
+
+@vmtest(nodes=0, tags=CI, kernels=ONE_KERNEL, timeout=180)
+def test_runner_runs_tests_together(kernel):
+    with tempfile.TemporaryDirectory() as here:
+        file = os.path.join(here, "test_lanes.py")
+        with open(file, "w") as f:
+            f.write(LANE_CASES)
+        done = subprocess.run([sys.executable, paths.VM_DIR / "run", "-j", "2", "--kernel", kernel, file],
+                              capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    lines = done.stdout.splitlines()
+    verdicts = {line.split()[1].partition(".")[2]: line.split()[0] for line in lines if line[:4] in ("ok  ", "FAIL")}
+    assert verdicts == {"test_one": "FAIL", "test_two": "ok", "test_alone": "ok", "test_hangs": "FAIL"}, verdicts
+    assert lines[-1] == "2 passed, 2 failed" and done.returncode == 1
+    assert "what a test printed" in done.stdout and "ran beside" not in done.stdout

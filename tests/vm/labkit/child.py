@@ -50,6 +50,7 @@ def run(kernel: str, specs: Sequence[Spec], name: str, report_fd: int, output_fd
 def _quiet(output_fd: int | None) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    sys.stdout = sys.__stdout__  # a lane of the runner collects its own
     if output_fd is not None:
         os.dup2(output_fd, 1)
         os.dup2(output_fd, 2)

@@ -16,11 +16,11 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Iterator, Sequence
 
-from . import child, debugkernel, paths, splat
+from . import child, debugkernel, lanes, paths, splat
 from .errors import LabError
 from .kernels import SERIES
 from .lab import Lab, all_names, prepare
@@ -30,8 +30,10 @@ LOG_DIR = paths.LAB_DIR / "log"
 # What starting machines may take, on top of a test's own time.
 START_ALLOWANCE_S = 240
 CONSOLE_LINES = 25
-# So many times in one run is a failure the emulator's and not the test's; see splat.impossible_flags().
+# So many times in one lane is a failure the emulator's and not the test's; see splat.impossible_flags().
 EMULATOR_FAULTS = 3
+# A test's machines wait most of the time; more lanes than this starve the ones that measure time.
+MOST_LANES = 4
 
 
 @dataclass
@@ -41,6 +43,13 @@ class Count:
     skipped: int = 0
     why: list[str] = field(default_factory=list)
     emulator: int = 0
+
+    def add(self, other: "Count") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.why += other.why
+        self.emulator += other.emulator
 
     def __str__(self) -> str:
         text = f"{self.passed} passed, {self.failed} failed"
@@ -53,6 +62,14 @@ class Job:
 
     kernel: str
     specs: tuple[Spec, ...]
+
+    @property
+    def is_alone(self) -> bool:
+        return any(spec.alone for spec in self.specs)
+
+    @property
+    def longest(self) -> float:
+        return sum(spec.timeout for spec in self.specs)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     _tidy_old_labs()
     count = Count()
+    together = [job for job in jobs if not job.is_alone] if arguments.jobs > 1 else []
+    if len(together) > 1:
+        _run_together(together, arguments.jobs, count)
+        jobs = [job for job in jobs if job.is_alone]
     for job in jobs:
         _run_job(job, count, arguments.verbose)
         if arguments.exitfirst and count.failed:
@@ -103,11 +124,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
                         help=f"only on this kernel: {', '.join(SERIES)}; {debugkernel.NAME} (make debug-kernel; "
                              f"the tests of {debugkernel.LIST.name}), or the directory of another")
     parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name contains this")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", default=min(MOST_LANES, os.cpu_count() or 1),
+                        help="run so many tests at once (default here: %(default)s); with -v or -x one")
     parser.add_argument("--list", action="store_true", help="only name them")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what tests print as they print it")
     parser.add_argument("-x", "--exitfirst", action="store_true", help="stop after the first failure")
     parser.add_argument("files", nargs="*", metavar="FILE", help="only these test files")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.verbose or arguments.exitfirst:
+        arguments.jobs = 1
+    return arguments
 
 
 # ------------------------------------------------------------------ discovery
@@ -165,6 +191,15 @@ def _prepare(jobs: list[Job]) -> None:
 
 
 # -------------------------------------------------------------------- running
+
+def _run_together(jobs: list[Job], n: int, count: Count) -> None:
+    """The longest first, so that no lane is left with one at the end."""
+    own = Count()
+    results = lanes.run(sorted(jobs, key=lambda job: -job.longest), min(n, len(jobs)),
+                        lambda job: _run_job(job, own, False), lambda: asdict(own))
+    for result in results:
+        count.add(Count(**result) if result else Count(failed=1, why=["FAIL a lane of the runner ended without a result"]))
+
 
 def _run_job(job: Job, count: Count, is_verbose: bool) -> None:
     """Run a job's tests; a test that takes its child down does not take the

@@ -28,7 +28,7 @@ class Skip(Exception):
 class Spec:
     """What a test wants; @share: one lab for all tests of its file that want
     the same machines and are marked so. A shared lab is replaced when a test
-    on it has failed."""
+    on it has failed. @alone: no other test runs meanwhile."""
 
     function: Callable
     nodes: int
@@ -37,6 +37,7 @@ class Spec:
     kernels: tuple[str, ...]
     share: bool
     install: bool
+    alone: bool
     machine: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -50,7 +51,7 @@ class Spec:
 
 def vmtest(nodes: int = 1, *, tags: tuple[str, ...] = ("full",), timeout: float = 120,
            kernels: tuple[str, ...] = SERIES, share: bool = False, install: bool = False,
-           mem: int = 512, cpus: int = 1, disk: int = 512, init: str = "agent",
+           alone: bool = False, mem: int = 512, cpus: int = 1, disk: int = 512, init: str = "agent",
            mem_of: Mapping[int, int] | None = None,
            kernel_of: Mapping[int, str] | None = None) -> Callable[[Callable], Callable]:
     """Mark a function as a test on @nodes machines (0: it makes its own labs).
@@ -66,7 +67,7 @@ def vmtest(nodes: int = 1, *, tags: tuple[str, ...] = ("full",), timeout: float 
     def mark(function: Callable) -> Callable:
         machine = {"mem": mem, "cpus": cpus, "disk": disk, "init": init,
                    "mem_of": dict(mem_of or {}), "kernel_of": dict(kernel_of or {})}
-        function.vmtest = Spec(function, nodes, tags, timeout, kernels, share, install, machine)
+        function.vmtest = Spec(function, nodes, tags, timeout, kernels, share, install, alone, machine)
         return function
 
     return mark
