@@ -24,6 +24,7 @@ static const struct cli_cmd nouns[] = {
 	{ "migrate",	cmd_migrate,	"move a running program to another node" },
 	{ "process",	cmd_process,	"programs that have moved: list, show, accept, resolve" },
 	{ "user",	cmd_user,	"who has which nodes: list, show, add, del, request, candidates, pick, select, deselect" },
+	{ "panel",	cmd_panel,	"a user's nodes, live, with boxes to tick" },
 	{ "usage",	cmd_usage,	"what users had of which nodes: report" },
 	{ "events",	cmd_events,	"what the cluster decided, and what the module tells" },
 	{ "explain",	cmd_explain,	"why the cluster decided something" },

@@ -7,13 +7,18 @@
 HCNL_SRC	:= $(sort $(wildcard tools/lib/*.c))
 HCNL_OBJ	:= $(HCNL_SRC:%.c=$(B)/obj/%.o)
 # The pure rules are shared with the daemon: the very same code decides in `hyperchain simulate`.
-TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c tools/simulate/*.c daemon/policy/*.c))
+# The panel's model and what feeds it are shared with the desktop's panel.
+PANEL_SRC	:= tools/panel/feed.c tools/panel/model.c
+TOOLS_SRC	:= $(sort $(wildcard tools/*.c tools/cmd/*.c tools/simulate/*.c daemon/policy/*.c) $(PANEL_SRC))
 TOOLS_OBJ	:= $(TOOLS_SRC:%.c=$(B)/obj/%.o)
 
 # What a program that links libhcnl.a needs as well.
 HCNL_CPPFLAGS	:= -Itools/lib $(shell pkg-config --cflags libnl-genl-3.0 jansson 2>/dev/null)
 HCNL_LIBS	:= $(or $(shell pkg-config --libs libnl-genl-3.0 jansson 2>/dev/null),-lnl-genl-3 -lnl-3 -ljansson) \
 		   -lpthread
+
+# The terminal's panel: linked in, so that the command asks a node for no library but these few.
+NEWT_LIBS	:= -Wl,--no-warnings -l:libnewt.a -l:libslang.a -lm -ldl
 
 # The module's helpers: no library that a program's root might replace, and at a fixed place.
 HELPERS		:= $(B)/bin/hyperchain-shadow $(B)/bin/hyperchain-restore $(B)/bin/hyperchain-init
@@ -44,7 +49,7 @@ $(B)/lib/libhcnl.a: $(HCNL_OBJ)
 $(B)/bin/hyperchain: $(TOOLS_OBJ) $(B)/lib/libhcnl.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS) $(NEWT_LIBS)
 
 $(HELPERS): $(B)/bin/hyperchain-%: $(B)/obj/tools/helper/%.o
 	@mkdir -p $(@D)

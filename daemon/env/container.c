@@ -153,7 +153,7 @@ int hcd_containers_save(struct hcd_containers *cs, char error[HCD_ERROR_LEN])
 	return r;
 }
 
-static const char *state_name(const struct hcd_container *c)
+const char *hcd_container_state(const struct hcd_container *c)
 {
 	static const char *const names[] = {
 		"unknown", "creating", "stopped", "running", "deleting", "failed",
@@ -167,7 +167,7 @@ static const char *state_name(const struct hcd_container *c)
 json_t *hcd_container_json(struct hcd_containers *cs, const struct hcd_container *c)
 {
 	json_t *obj = json_pack("{s:I, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:s, s:s}", "id", (json_int_t)c->id,
-				"name", c->name, "state", state_name(c), "busy",
+				"name", c->name, "state", hcd_container_state(c), "busy",
 				hcd_container_is_busy(c), "on", c->is_on, "cpus_milli",
 				(json_int_t)c->cpus_milli, "memory", (json_int_t)c->memory, "pids",
 				(json_int_t)c->pids, "image", c->image, "view", c->is_local ? "local" : "sum");

@@ -85,6 +85,9 @@ int hcd_containers_save(struct hcd_containers *cs, char error[HCD_ERROR_LEN]);
 void hcd_container_do(struct hcd_containers *cs, struct hcd_container *c, enum hcd_container_op op);
 bool hcd_container_is_busy(const struct hcd_container *c);
 
+/* "running" and so on. */
+const char *hcd_container_state(const struct hcd_container *c);
+
 /* What is shown of it. */
 json_t *hcd_container_json(struct hcd_containers *cs, const struct hcd_container *c);
 

@@ -34,11 +34,33 @@ static void set_text(json_t *obj, const char *key, const char *text)
 		json_object_set_new(obj, key, json_string(text));
 }
 
+static bool is_fresh(struct hcd *d, const struct hcd_peer *peer)
+{
+	return hcd_peer_is_up(peer) && peer->has_status &&
+	       uv_now(d->loop) - peer->status_ms <= HCD_FRESH_MS;
+}
+
 /* A share that nobody measured, or long ago, is unknown: null. */
+static json_t *share_json(uint32_t share)
+{
+	return share ? json_real((share - 1) / (double)(HCD_SHARE_ONE - 1)) : json_null();
+}
+
 static void set_share(json_t *obj, const char *key, uint32_t share, bool is_fresh)
 {
-	json_object_set_new(obj, key, share && is_fresh ?
-			    json_real((share - 1) / (double)(HCD_SHARE_ONE - 1)) : json_null());
+	json_object_set_new(obj, key, share_json(is_fresh ? share : 0));
+}
+
+json_t *hcd_node_load(struct hcd *d, uint32_t id)
+{
+	const struct hcd_peer *peer = hcd_cluster_peer(d->cluster, id);
+	struct hcd_status st;
+
+	if (id == d->config.node.id) {
+		hcd_agent_status(d, &st);
+		return share_json(st.load_now);
+	}
+	return share_json(peer && is_fresh(d, peer) ? peer->status.load_now : 0);
 }
 
 static void set_load(json_t *obj, const struct hcd_status *st, bool is_fresh, bool is_long)
@@ -111,8 +133,7 @@ static json_t *node_peer(struct hcd *d, const struct hcd_peer *peer, bool is_lon
 	/* What it said last stays, with its time, also when it is lost: then it is most wanted. */
 	if (peer->status_ms) {
 		set_status(obj, &peer->status, is_long);
-		set_load(obj, &peer->status, hcd_peer_is_up(peer) && peer->has_status &&
-			 uv_now(d->loop) - peer->status_ms <= HCD_FRESH_MS, is_long);
+		set_load(obj, &peer->status, is_fresh(d, peer), is_long);
 	}
 	set_time(obj, "heard", peer->status_s);
 	set_text(obj, "error", peer->error);

@@ -10,6 +10,7 @@
 #include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
 #include "daemon/daemon.h"
+#include "daemon/env/container.h"
 #include "daemon/node/request.h"
 #include "daemon/node/state.h"
 
@@ -167,9 +168,11 @@ void hcd_do_user_wish(struct hcd_request *req)
 
 /* ---- shown ------------------------------------------------------------------------------- */
 
-static json_t *seat_json(const struct hcd_fsm *fsm, const Hcp__KeptSeat *s)
+static json_t *seat_json(struct hcd *d, const Hcp__KeptSeat *s, const char *user)
 {
-	const struct hcd_member *m = hcd_fsm_member(fsm, s->node);
+	const struct hcd_member *m = hcd_fsm_member(d->control->fsm, s->node);
+	struct hcd_container *box = s->node == d->config.node.id && d->containers ?
+				    hcd_container_find(d->containers, user) : NULL;
 	json_t *j = json_pack("{s:I, s:s, s:b, s:b, s:b, s:s}", "id", (json_int_t)s->node, "name",
 			      m ? m->name : "", "own", (int)s->is_own, "ticked", s->env != 0,
 			      "active", (int)s->is_active, "state", !m ? "removed" : m->is_dead ?
@@ -181,17 +184,23 @@ static json_t *seat_json(const struct hcd_fsm *fsm, const Hcp__KeptSeat *s)
 		json_object_set_new(j, "lent", json_true());
 	if (s->for_failed)
 		json_object_set_new(j, "stands_in_for", json_integer(s->for_failed));
+	if (s->drain_env)
+		json_object_set_new(j, "draining", json_true());
+	json_object_set_new(j, "load", hcd_node_load(d, s->node));
+	/* Only of this node is it known here. */
+	if (box)
+		json_object_set_new(j, "container", json_string(hcd_container_state(box)));
 	return j;
 }
 
-static json_t *user_json(const struct hcd_fsm *fsm, const struct hcd_kept *k)
+static json_t *user_json(struct hcd *d, const struct hcd_kept *k)
 {
 	Hcp__KeptUser *user = hcp__kept_user__unpack(NULL, k->len, k->data);
 	json_t *j = json_pack("{s:s}", "name", k->key), *nodes = json_array(), *leaders;
 	size_t nr_own = 0;
 
 	for (size_t i = 0; user && i < user->n_seats; i++) {
-		json_array_append_new(nodes, seat_json(fsm, user->seats[i]));
+		json_array_append_new(nodes, seat_json(d, user->seats[i], k->key));
 		nr_own += user->seats[i]->is_own;
 	}
 	leaders = json_array();
@@ -228,7 +237,7 @@ void hcd_do_user_list(struct hcd_request *req)
 		has_more = json_array_size(rows) == USER_ROWS;
 		if (has_more)
 			break;
-		row = user_json(fsm, &fsm->kept[i]);
+		row = user_json(req->d, &fsm->kept[i]);
 		/* In a list the nodes' ids are enough. */
 		json_object_del(row, "nodes");
 		json_object_set_new(row, "id", json_integer(at));
@@ -251,5 +260,5 @@ void hcd_do_user_show(struct hcd_request *req)
 		hcd_request_fail(req, "There is no user %.64s: 'hyperchain user list' shows all.",
 				 user ? user : "without a name");
 	else
-		hcd_request_ok(req, json_pack("{s:o}", "user", user_json(fsm, k)));
+		hcd_request_ok(req, json_pack("{s:o}", "user", user_json(req->d, k)));
 }

@@ -122,6 +122,9 @@ _hyperchain() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
 		fi
 		;;
+	panel)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
+		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
