@@ -103,7 +103,7 @@ deps-told:
 	@tests/deps/ensure --tell build
 
 deps: ## install every Debian package that building and testing needs (root)
-	@tests/deps/ensure build check lab bench
+	@tests/deps/ensure build check lab desktop bench
 
 # -- testing ---------------------------------------------------------------------------------
 
@@ -116,8 +116,8 @@ check-fast: ## the tests that need no virtual machine: about three minutes
 	@tests/deps/ensure build check
 	@tests/check fast
 
-check-full: ## every test, on both kernels
-	@tests/deps/ensure build check lab
+check-full: ## every test, on both kernels; the desktop's panel, too
+	@tests/deps/ensure build check lab desktop
 	@tests/check full
 
 lint: ## the style gates alone (GATE=name for one)

@@ -32,13 +32,25 @@ CONTAINER	:= $(B)/bin/hyperchain-container
 VIEW_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/view/*.c)))
 VIEW		:= $(B)/bin/hyperchain-view
 
+# The desktop's panel is the only program with GTK, which is 75 packages and 100 MB that no server
+# needs: where that is missing the rest is built without it.
+DOCK_OBJ	:= $(B)/obj/tools/panel/dock.o $(B)/obj/tools/panel/picture.o
+DOCK		:= $(B)/bin/hyperchain-panel
+DOCK_SHARED	:= $(patsubst %,$(B)/obj/tools/%.o,panel/feed panel/model cli daemon format json table)
+
 ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER) $(VIEW)
 INSTALL		+= tools
+ifeq ($(shell pkg-config --exists gtk+-3.0 && echo yes),yes)
+ALL		+= $(DOCK)
+INSTALL		+= panel
+else
+ALL		+= no-panel
+endif
 
 $(HCNL_OBJ) $(TOOLS_OBJ): CPPFLAGS += $(HCNL_CPPFLAGS)
 $(TOOLS_OBJ): CPPFLAGS += -Itools -I.
 
-.PHONY: tools tools-asan install-tools
+.PHONY: tools tools-asan install-tools install-panel
 tools: $(B)/bin/hyperchain $(B)/lib/libhcnl.a ## build the hyperchain command and its library only
 
 $(B)/lib/libhcnl.a: $(HCNL_OBJ)
@@ -69,6 +81,20 @@ $(VIEW): $(VIEW_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs fuse3)
+
+$(DOCK_OBJ): CPPFLAGS += -Itools $(HCNL_CPPFLAGS) $(shell pkg-config --cflags gtk+-3.0 2>/dev/null)
+
+$(DOCK): $(DOCK_OBJ) $(DOCK_SHARED) $(B)/lib/libhcnl.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS) $(shell pkg-config --libs gtk+-3.0) -lm
+
+.PHONY: no-panel
+no-panel:
+	@echo "  SKIP    hyperchain-panel, the desktop's panel: libgtk-3-dev is missing ('make deps' installs it)"
+
+install-panel: $(DOCK)
+	install -D -m 755 $(DOCK) $(DESTDIR)$(PREFIX)/bin/hyperchain-panel
 
 tools-asan: ## the same with sanitizers, in build/asan/
 	@$(MAKE) --no-print-directory B=$(B)/asan tools \
