@@ -144,6 +144,8 @@ static void forget(struct hcd_control *c)
 	memset(c->watch, 0, sizeof(c->watch));
 	c->nr_watch = 0;
 	c->office_ms = c->office_told_ms = c->begin_told_ms = c->lease_until_ms = 0;
+	c->seen_controller = c->former = 0;
+	c->failure_ms = c->failure_wanted_ms = c->failure_until_ms = 0;
 	hcd_fsm_clear(c->fsm);
 }
 
@@ -254,10 +256,14 @@ void hcd_control_poke(struct hcd_control *c)
 void hcd_control_frame(struct hcd_control *c, struct hcd_peer *peer,
 		       const struct hcd_frame *frame)
 {
+	struct hcd_watch *w;
 	Hcp__Removed *removed;
 
 	if (!peer->is_member || !c->consensus)
 		return;
+	w = hcd_control_watch(c, peer->config.id);
+	if (w)
+		w->sign_ms = hcd_control_now(c);
 	switch (frame->type) {
 	case HCD_FRAME_RAFT:
 		hcd_wire_frame(c, peer, frame);

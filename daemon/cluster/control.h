@@ -30,8 +30,10 @@
 #include "daemon/cluster/identity.h"
 
 #define HCD_TICK_MS		100
-#define HCD_FAILURE_MS		2000	/* failure_timeout of SPEC */
-#define HCD_BEAT_MS		400	/* five in failure_timeout */
+#define HCD_FAILURE_MS		2000	/* failure_timeout where nobody has set it */
+#define HCD_FAILURE_MIN_MS	1000	/* an election takes as long */
+#define HCD_FAILURE_MAX_MS	3600000
+#define HCD_BEAT_MS		400	/* at most; else five in failure_timeout */
 #define HCD_ELECTION_MS		1000
 #define HCD_ASK_MS		15000	/* a command finds a controller, and is decided */
 #define HCD_VOTER_GONE_MS	10000	/* a dead voter is replaced after that */
@@ -47,6 +49,11 @@ struct hcd_visit;
 struct hcd_watch {
 	uint32_t id;
 	uint64_t heard_ms;		/* its last beat */
+	uint64_t sign_ms;		/* its last frame of any kind */
+	/* What it says of the controller that was there before the one of that term. */
+	uint64_t former_term;
+	uint32_t former;
+	uint64_t former_ms;		/* by our clock, when it heard of that one last */
 	uint64_t epoch;
 	uint32_t version_max;
 	uint64_t pristine_ms;		/* since then it says that it has no log; 0 = it has */
@@ -71,6 +78,12 @@ struct hcd_control {
 	uint64_t beat_ms;
 	uint64_t lease_until_ms;	/* by our clock, from when the beat was sent */
 	uint64_t office_ms;		/* we are the controller since; 0 = we are not */
+	uint32_t seen_controller;	/* of the state, at the last tick */
+	uint32_t former;		/* the one before it; 0 = not known */
+	uint64_t failure_ms;		/* failure_timeout as it is kept to: see control_beat.c */
+	uint64_t failure_wanted_ms;	/* as it is set */
+	uint64_t failure_until_ms;	/* the longer one from before holds until then */
+	uint64_t failure_changes;	/* of the state, that it was read at */
 	uint64_t office_told_ms;
 	uint64_t begin_told_ms;
 	uint64_t servers_ms;		/* next look at the voters */
@@ -164,6 +177,8 @@ int hcd_control_save(struct hcd_control *c);
 void hcd_members_sync(struct hcd_control *c);
 int hcd_members_peer(struct hcd_control *c, const struct hcd_known *known);
 
+/* failure_timeout, in ms. */
+uint64_t hcd_beat_failure_ms(const struct hcd_control *c);
 void hcd_beat_tick(struct hcd_control *c, uint64_t now_ms);
 void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct hcd_frame *frame);
 void hcd_beat_ack_frame(struct hcd_control *c, struct hcd_peer *peer,

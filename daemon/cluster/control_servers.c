@@ -39,9 +39,10 @@ static const struct hcd_server *server_of(const struct look *l, uint32_t id)
 static bool is_alive(const struct look *l, uint32_t id)
 {
 	const struct hcd_watch *w = hcd_control_watch(l->c, id);
+	uint64_t failure_ms = hcd_beat_failure_ms(l->c);
 
 	return id == l->c->identity.self.at.id ||
-	       (w && w->heard_ms && l->now_ms - w->heard_ms < HCD_FAILURE_MS && !w->pristine_ms);
+	       (w && w->heard_ms && l->now_ms - w->heard_ms < failure_ms && !w->pristine_ms);
 }
 
 static bool is_long_gone(const struct look *l, uint32_t id)
