@@ -362,7 +362,7 @@ static int rx_header(struct hc_conn *conn)
 	}
 	switch (m->type) {
 	case HCW_WRITE:
-		conn->rx_status = hc_pool_find(conn->peer, m, &conn->rx_slab);
+		conn->rx_status = hc_pool_write(conn->peer, m, &conn->rx_slab);
 		break;
 	case HCW_HELLO:
 	case HCW_LEASE:

@@ -54,6 +54,17 @@ static u64 recalled_bytes(struct hc_pool *pool)
 	return n * SLAB_BYTES;
 }
 
+static u64 written_pages(struct hc_pool *pool)
+{
+	struct hc_lslab *slab;
+	u64 n = 0;
+
+	lockdep_assert_held(&pool->lock);
+	list_for_each_entry(slab, &pool->slabs, list)
+		n += bitmap_weight(slab->written, HCW_SLAB_PAGES);
+	return n;
+}
+
 int hc_nl_pool_get_doit(struct sk_buff *in, struct genl_info *info)
 {
 	struct hc_pool *pool = node_of(info)->pool;
@@ -69,7 +80,7 @@ int hc_nl_pool_get_doit(struct sk_buff *in, struct genl_info *info)
 	err = PUT(LIMIT, pool->limit_slabs * SLAB_BYTES) ||
 	      PUT(RESERVE, pool->reserve_bytes) ||
 	      PUT(LENT, pool->nr_slabs * SLAB_BYTES) ||
-	      PUT(USED, PAGES_BYTES(atomic64_read(&pool->nr_written))) ||
+	      PUT(USED, PAGES_BYTES(written_pages(pool))) ||
 	      PUT(RECALLED, recalled_bytes(pool)) ||
 	      nla_put_u8(skb, HC_A_POOL_DRAIN, pool->drain) ||
 	      nla_put_u8(skb, HC_A_POOL_PRESSURE, pool->pressure);

@@ -2,6 +2,7 @@
 /* The donor pool (SPEC R20a, R8): limits, leases with epochs, calling memory back. */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -38,6 +39,8 @@ static void slab_release(struct kref *kref)
 
 	for (i = 0; i < HCW_SLAB_PAGES && slab->pages[i]; i++)
 		__free_page(slab->pages[i]);
+	if (test_bit(HC_LSLAB_PINS, &slab->flags))
+		module_put(THIS_MODULE);
 	kfree_rcu(slab, rcu);
 }
 
@@ -75,8 +78,22 @@ static void slab_end(struct hc_pool *pool, struct hc_lslab *slab)
 	xa_erase(&pool->by_id, slab->id);
 	list_del(&slab->list);
 	pool->nr_slabs--;
-	atomic64_sub(bitmap_weight(slab->written, HCW_SLAB_PAGES), &pool->nr_written);
 	hc_lslab_put(slab);
+}
+
+/*
+ * Before the first page comes in: a module that holds somebody's pages can't be
+ * unloaded. False when its end has begun already. Lasts as long as the slab.
+ */
+static bool slab_pin(struct hc_lslab *slab)
+{
+	if (test_bit(HC_LSLAB_PINS, &slab->flags))
+		return true;
+	if (!try_module_get(THIS_MODULE))
+		return false;
+	if (test_and_set_bit(HC_LSLAB_PINS, &slab->flags))
+		module_put(THIS_MODULE);	/* another connection was faster */
+	return true;
 }
 
 static u64 env_slabs(struct hc_pool *pool, u32 env)
@@ -240,7 +257,7 @@ void hc_pool_forget(struct hc_peer *peer)
 
 /* ---- data path ---- */
 
-u16 hc_pool_find(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret)
+static u16 slab_find(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret)
 {
 	struct hc_lslab *slab;
 	u16 status = HCW_OK;
@@ -262,9 +279,21 @@ u16 hc_pool_find(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab *
 	return status;
 }
 
+u16 hc_pool_write(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret)
+{
+	u16 status = slab_find(peer, m, ret);
+
+	if (!status && !slab_pin(*ret)) {
+		hc_lslab_put(*ret);
+		*ret = NULL;
+		status = HCW_ESLAB;
+	}
+	return status;
+}
+
 u16 hc_pool_read(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret)
 {
-	u16 i, status = hc_pool_find(peer, m, ret);
+	u16 i, status = slab_find(peer, m, ret);
 
 	for (i = 0; !status && i < m->nr; i++)
 		if (!test_bit(m->page + i, (*ret)->written))
@@ -280,12 +309,10 @@ u16 hc_pool_read(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab *
 
 void hc_pool_written(struct hc_peer *peer, struct hc_lslab *slab, const struct hc_msg *m)
 {
-	struct hc_pool *pool = peer->node->pool;
 	u16 i;
 
 	for (i = 0; i < m->nr; i++)
-		if (!test_and_set_bit(m->page + i, slab->written) && !READ_ONCE(slab->is_over))
-			atomic64_inc(&pool->nr_written);
+		set_bit(m->page + i, slab->written);
 	atomic64_add(m->nr, &peer->served_writes);
 }
 

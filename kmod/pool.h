@@ -15,6 +15,9 @@ struct hc_msg;
 struct hc_node;
 struct hc_peer;
 
+/* Bits of hc_lslab.flags */
+#define HC_LSLAB_PINS		0	/* it has pages, and the module stays for them */
+
 /* A slab lent to a peer. Found by its id; the borrower knows only that. */
 struct hc_lslab {
 	struct kref kref;
@@ -26,6 +29,7 @@ struct hc_lslab {
 	u64 epoch;			/* lease epoch it was lent under */
 	u64 incarnation;		/* of the borrower's module */
 	bool is_over;			/* lease ended; nobody new may use it */
+	unsigned long flags;		/* HC_LSLAB_* */
 	unsigned long recalled;		/* jiffies of the last RECALL, 0 = none */
 	DECLARE_BITMAP(written, HCW_SLAB_PAGES);
 	struct page *pages[HCW_SLAB_PAGES];
@@ -45,7 +49,6 @@ struct hc_pool {
 	bool drain;
 	bool pressure;
 	bool is_ending;
-	atomic64_t nr_written;		/* pages */
 	struct delayed_work watch_work;
 };
 
@@ -71,7 +74,7 @@ void hc_pool_expire(struct hc_peer *peer);
 void hc_pool_forget(struct hc_peer *peer);
 
 /* Data path; any context. The slab comes with a reference. */
-u16 hc_pool_find(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret);
+u16 hc_pool_write(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret);
 u16 hc_pool_read(struct hc_peer *peer, const struct hc_msg *m, struct hc_lslab **ret);
 void hc_pool_written(struct hc_peer *peer, struct hc_lslab *slab, const struct hc_msg *m);
 void hc_lslab_put(struct hc_lslab *slab);

@@ -190,6 +190,9 @@ def test_R20a_donor_loads_its_module_anew(lab):
     hog = busy(c)
     before = c.donor(2)["epoch"]
     c.stop_daemon(n2)
+    # It holds pages, so it has to be told that nobody is to get them back.
+    assert "in use" in n2.run("rmmod hyperchain", check=False).stderr.lower()
+    n2.run("hyperchain peer del 1")
     n2.run("rmmod hyperchain", 60)
     c.load_module(n2)
     c.start_daemon(n2)

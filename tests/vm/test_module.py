@@ -65,6 +65,48 @@ def test_R22_insmod_and_rmmod_alone(lab):
            "test $(cat /sys/module/hyperchain/parameters/request_timeout_ms) = 1234 && rmmod hyperchain")
 
 
+def module_users(node) -> int:
+    """How often the module is pinned, from its line in /proc/modules."""
+    return int(node.output("awk '$1 == \"hyperchain\" { print $3 }' /proc/modules"))
+
+
+@vmtest(nodes=2, mem=256, timeout=600)
+def test_R22_rmmod_of_a_donor_in_use(lab):
+    """A donor that holds others' pages keeps its module, whatever happens to its daemon; when the
+    pages are back, or their borrower is dropped, the module can go."""
+    c = Cluster(lab).up({2: "64M"})
+    n2 = lab.node(2)
+    idle = module_users(n2)
+    c.swap_on(size="128M")
+    c.track("A", nodes=(2,), memory="8M", replicas=1)
+    hog = c.hog("A", "-m 24 -t 3000").wait_filled()
+    assert c.lent(2)["used"] > 8 << 20, c.lent(2)
+    c.stop_daemon(n2)
+    refused = n2.run("rmmod hyperchain", check=False)
+    assert refused.status and "in use" in refused.stderr.lower(), refused
+    hog.wait_worked(200).finish()
+    c.say("rmmod was refused, and nobody noticed")
+    c.untrack("A")
+    c.swap_off()
+    c.wait_empty(2)
+    assert module_users(n2) == idle, "the module is pinned by pages that are gone"
+    n2.run("rmmod hyperchain", 60)
+    c.load_module(n2)
+    c.start_daemon(n2)
+    c.wait_live()
+    c.say("again, and the borrower dies")
+    c.swap_on(size="128M")
+    c.track("A", nodes=(2,), memory="8M", replicas=1)
+    c.hog("A", "-m 24 -t 3000").wait_filled()
+    lab.node(1).kill()
+    c.stop_daemon(n2)
+    assert n2.run("rmmod hyperchain", check=False).status
+    n2.run("hyperchain peer del 1 --force")
+    assert module_users(n2) == idle, "a dropped peer left the module pinned"
+    n2.run("rmmod hyperchain", 60)
+    lab.check()
+
+
 @vmtest(nodes=2, mem=256, timeout=400, kernels=("6.12",))
 def test_R22_rmmod_with_live_peers(lab):
     """Both ends at the same moment, connections up, nothing borrowed: clean, and again."""
