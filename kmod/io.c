@@ -536,18 +536,24 @@ static blk_status_t discard(struct hc_disk *disk, struct request *rq)
 	u32 slot = blk_rq_pos(rq) >> (PAGE_SHIFT - SECTOR_SHIFT);
 	u32 end = slot + (blk_rq_bytes(rq) >> PAGE_SHIFT);
 	unsigned long flags;
+	bool had_data = false;
 
+	/* The swap header never left this node. */
+	if (!slot)
+		clear_highpage(disk->header);
 	while (slot < end) {
 		u32 stop = min(end, slot + 1024);
 
 		spin_lock_irqsave(&disk->node->map_lock, flags);
-		for (; slot < stop; slot++)
+		for (; slot < stop; slot++) {
+			had_data |= disk->map.slots[slot].state == HC_SLOT_DATA;
 			hc_map_free(&disk->map, slot);
+		}
 		spin_unlock_irqrestore(&disk->node->map_lock, flags);
 		cond_resched();
 	}
-	/* Nothing is left: donors should not keep what the slabs held ahead once had in them. */
-	if (!READ_ONCE(disk->map.nr_data))
+	/* Donors should not keep what was in slabs that are empty now, not even ahead of need. */
+	if (had_data)
 		set_bit(0, &disk->return_ahead);
 	hc_lease_kick(disk->node);
 	return BLK_STS_OK;

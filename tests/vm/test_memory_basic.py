@@ -208,6 +208,31 @@ def test_R20a_discard(lab):
 
 
 @shared(kernels=ONE)
+def test_R20a_discard_of_a_part(lab):
+    """What a part of the disk held leaves the donors as well, slab by slab; the rest stays."""
+    c = Cluster.ready(lab, DONATE)
+    n1 = lab.node(1)
+    c.track("A", memory="max")
+    n1.run("swapoff /dev/hcswap0")
+    try:
+        n1.run("head -c 8M /dev/urandom >/tmp/data && tail -c 3M /tmp/data >/tmp/rest && "
+               "echo 0 >/sys/fs/cgroup/A/cgroup.procs; "
+               "dd if=/tmp/data of=/dev/hcswap0 bs=64k seek=16 oflag=direct conv=notrunc status=none")
+        assert all(c.lent(d)["used"] == 8 * MIB for d in (2, 3)), [c.lent(d) for d in (2, 3)]
+        n1.run("blkdiscard -f -o 1M -l 5M /dev/hcswap0")
+        assert c.env("A")["used"] == 3 * MIB, c.env("A")
+        # A slab may hold pages of both parts.
+        c.wait(lambda: all(c.lent(d)["used"] <= 4 * MIB for d in (2, 3)), "discarded pages are given back", 60)
+        assert all(c.lent(d)["used"] >= 3 * MIB for d in (2, 3)), [c.lent(d) for d in (2, 3)]
+        n1.run("dd if=/dev/hcswap0 bs=64k skip=96 count=48 iflag=direct status=none | "
+               "cmp - /tmp/rest")
+        n1.run("blkdiscard -f -o 1M /dev/hcswap0")
+    finally:
+        n1.run("swapon /dev/hcswap0")
+    c.check_healthy()
+
+
+@shared(kernels=ONE)
 def test_R20a_checksum_off_and_on(lab):
     c = Cluster.ready(lab, DONATE)
     for more, is_on in (("--no-checksum", False), ("", True)):
