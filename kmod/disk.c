@@ -104,13 +104,16 @@ u32 hc_disk_target_id(struct hc_disk *disk, u8 target)
 
 void hc_disk_lost(struct hc_disk *disk, const struct hc_loss *loss)
 {
+	u32 id = hc_disk_target_id(disk, loss->target);
+
 	if (loss->nr_lost)
-		hc_event(disk->node, HC_EV_PAGES_LOST, 0, loss->env, loss->nr_lost,
-			 "%u pages have no copy left; a program that touches one gets SIGBUS.",
-			 loss->nr_lost);
+		hc_event(disk->node, HC_EV_PAGES_LOST, id, loss->env, loss->nr_lost,
+			 "Environment %u: %u pages have no copy left, the last ones were at %s %u; a program that touches one gets SIGBUS.",
+			 loss->env, loss->nr_lost, id ? "node" : "the local device of node",
+			 id ?: disk->node->id);
 	if (loss->nr_degraded) {
 		if (!disk->was_degraded)
-			hc_event(disk->node, HC_EV_DEGRADED, 0, loss->env, loss->nr_degraded,
+			hc_event(disk->node, HC_EV_DEGRADED, id, loss->env, loss->nr_degraded,
 				 "Pages have a copy less than they should; they are copied again.");
 		disk->was_degraded = true;
 		hc_repair_kick();

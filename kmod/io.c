@@ -121,6 +121,7 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 		if (test_bit(i, &io->bad) &&
 		    hc_map_copy_bad(&disk->map, io->slot + i, io->loc[0][i], &one)) {
 			loss->env = one.env;
+			loss->target = one.target;
 			loss->nr_lost += one.nr_lost;
 			loss->nr_degraded += one.nr_degraded;
 		}

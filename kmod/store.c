@@ -44,6 +44,7 @@ void hc_run_drop_slab(const struct hc_run *run, struct hc_loss *loss)
 		return;
 	hc_map_slab_drop(&run->disk->map, i, &one);
 	loss->env = one.env;
+	loss->target = one.target;
 	loss->nr_lost += one.nr_lost;
 	loss->nr_degraded += one.nr_degraded;
 }

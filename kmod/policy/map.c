@@ -125,6 +125,7 @@ static void slot_drop_copy(struct hc_map *map, u32 slot, u32 loc, struct hc_loss
 		left += s->loc[i] != HC_LOC_NONE;
 	}
 	loss->env = s->env;
+	loss->target = hc_map_slab(map, loc)->target;
 	if (!left) {
 		s->state = HC_SLOT_LOST;
 		needs_clear(map, slot);
@@ -180,6 +181,7 @@ void hc_map_slab_drop(struct hc_map *map, u32 slab, struct hc_loss *ret_loss)
 
 	memset(ret_loss, 0, sizeof(*ret_loss));
 	ret_loss->env = s->env;
+	ret_loss->target = s->target;
 	if (s->state == HC_SLAB_FREE || s->state == HC_SLAB_DEAD)
 		return;
 	hc_slab_die(map, s);

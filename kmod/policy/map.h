@@ -202,6 +202,7 @@ struct hc_loss {
 	u32 nr_lost;		/* slots without any copy now */
 	u32 nr_degraded;	/* slots with a copy less, repair will look at them */
 	u16 env;		/* whose they were */
+	u8  target;		/* where the copy was */
 };
 
 /** hc_map_slab_drop() - its donor is given up: forget every page in it. Bounded work */
