@@ -15,6 +15,7 @@ struct hcd_cluster;
 struct hcd_containers;
 struct hcd_control;
 struct hcd_module;
+struct hcd_stats;
 
 struct hcd_swap_progress {
 	bool is_busy;			/* swapon or swapoff is under way */
@@ -35,6 +36,7 @@ struct hcd {
 	struct hcd_control *control;
 	struct hcd_admin *admin;
 	struct hcd_containers *containers;
+	struct hcd_stats *stats;
 	struct hcd_swap_progress swap;
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;

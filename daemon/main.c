@@ -23,6 +23,7 @@
 #include "daemon/node/reload.h"
 #include "daemon/node/request.h"
 #include "daemon/policy/env.h"
+#include "daemon/stats/stats.h"
 
 #define STATUS_MS	2000	/* of `systemctl status` */
 #define STOP_MS		3000	/* for worker threads at the end */
@@ -279,6 +280,8 @@ static void on_handed_over(void *arg)
 	struct hcd *d = &life->d;
 
 	d->control = NULL;
+	hcd_stats_stop(d->stats);
+	d->stats = NULL;
 	hcd_containers_stop(d->containers);
 	hcd_cluster_stop(d->cluster);
 	hcd_module_stop(d->module);
@@ -392,6 +395,11 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 	d->containers = hcd_containers_start(d, error);
 	if (!d->containers)
 		return -EINVAL;
+	d->stats = hcd_stats_start(d);
+	if (!d->stats) {
+		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
+		return -ENOMEM;
+	}
 	hcd_peers_set(d);
 	hcd_control_run(d->control);
 	watch_signal(life, &life->term, on_stop, SIGTERM);

@@ -77,6 +77,8 @@ install-daemon: $(B)/bin/hyperchaind
 		$(DESTDIR)/lib/systemd/system/hyperchaind.service
 	install -D -m 0644 packaging/hyperchain-container.service \
 		$(DESTDIR)/lib/systemd/system/hyperchain-container.service
+	install -D -m 0644 packaging/hyperchain-stats.service \
+		$(DESTDIR)/lib/systemd/system/hyperchain-stats.service
 	install -D -m 0644 packaging/hyperchain.conf $(DESTDIR)/etc/hyperchain/hyperchain.conf
 	install -D -m 0644 tools/man/hyperchaind.8 $(DESTDIR)$(PREFIX)/share/man/man8/hyperchaind.8
 	install -D -m 0644 tools/man/hyperchain.conf.5 \

@@ -38,7 +38,12 @@ DOCK_OBJ	:= $(B)/obj/tools/panel/dock.o $(B)/obj/tools/panel/picture.o
 DOCK		:= $(B)/bin/hyperchain-panel
 DOCK_SHARED	:= $(patsubst %,$(B)/obj/tools/%.o,panel/feed panel/model cli daemon format json table)
 
-ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER) $(VIEW)
+# Loads over time, by librrd: optional on a node, so its own program and package.
+STATS_PKGS	:= librrd jansson libsystemd
+STATS_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/stats/*.c)))
+STATS		:= $(B)/bin/hyperchain-stats
+
+ALL		+= $(B)/bin/hyperchain $(B)/lib/libhcnl.a $(HELPERS) $(CONTAINER) $(VIEW) $(STATS)
 INSTALL		+= tools
 ifeq ($(shell pkg-config --exists gtk+-3.0 && echo yes),yes)
 ALL		+= $(DOCK)
@@ -96,16 +101,23 @@ no-panel:
 install-panel: $(DOCK)
 	install -D -m 755 $(DOCK) $(DESTDIR)$(PREFIX)/bin/hyperchain-panel
 
+$(STATS_OBJ): CPPFLAGS += -Wno-format-truncation $(shell pkg-config --cflags $(STATS_PKGS) 2>/dev/null)
+
+$(STATS): $(STATS_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(STATS_PKGS)) -lm
+
 tools-asan: ## the same with sanitizers, in build/asan/
 	@$(MAKE) --no-print-directory B=$(B)/asan tools \
 		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-omit-frame-pointer' \
 		EXTRA_LDFLAGS='-fsanitize=address,undefined'
 
-install-tools: $(B)/bin/hyperchain $(HELPERS) $(CONTAINER) $(VIEW)
+install-tools: $(B)/bin/hyperchain $(HELPERS) $(CONTAINER) $(VIEW) $(STATS)
 	install -D -m 755 $(B)/bin/hyperchain $(DESTDIR)$(PREFIX)/bin/hyperchain
 	install -D -m 644 tools/completion/hyperchain.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hyperchain
-	for h in $(HELPERS) $(CONTAINER) $(VIEW); do \
+	for h in $(HELPERS) $(CONTAINER) $(VIEW) $(STATS); do \
 		install -D -m 755 $$h $(DESTDIR)$(PREFIX)/lib/hyperchain/$${h##*/}; \
 	done
 	for m in tools/man/*.8; do \

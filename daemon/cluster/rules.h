@@ -68,11 +68,15 @@ struct hcd_outcome {
 	char refusal[512];
 };
 
-/* The mean of a node's load since it was first heard of, or over the window if that is shorter. */
+/*
+ * The mean of a node's load over what is known of each window: what hyperchain-stats has kept, and
+ * since then what was seen here.
+ */
 struct hcd_load {
 	uint32_t id;
-	uint64_t first_ms, last_ms;
+	uint64_t last_ms;
 	int64_t now, avg[POL_WINDOWS];
+	uint64_t span_ms[POL_WINDOWS];	/* that avg is of */
 };
 
 struct hcd_told_alert {
@@ -121,6 +125,9 @@ void hcd_wish_done(struct hcd_rules *r, struct hcd_wish *w, int error,
 
 /* rules_input.c */
 void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms);
+/* What is kept of node @id: the mean of its load, over @known_s of the window's seconds. */
+void hcd_rules_average(struct hcd_rules *r, uint32_t id, enum pol_window window, double mean,
+		       double known_s);
 void hcd_rules_node(struct hcd_rules *r, const struct hcd_member *m, struct pol_node_info *ret);
 
 #endif /* HCD_RULES_H */

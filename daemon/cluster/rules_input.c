@@ -69,17 +69,32 @@ static struct hcd_load *load_entry(struct hcd_rules *r, uint32_t id)
 static void average(struct hcd_load *l, uint64_t now_ms)
 {
 	for (int w = 0; w < POL_WINDOWS; w++) {
-		double span = (double)(now_ms - l->first_ms), window = (double)window_s[w] * 1000;
-		double step = (double)(now_ms - l->last_ms);
+		uint64_t window_ms = window_s[w] * 1000, step_ms = now_ms - l->last_ms;
+		uint64_t span_ms = l->span_ms[w] + step_ms;
 
-		if (!pol_known(l->avg[w]) || span <= 0) {
+		span_ms = span_ms < window_ms ? span_ms : window_ms;
+		step_ms = step_ms < span_ms ? step_ms : span_ms;
+		if (!pol_known(l->avg[w]) || !span_ms)
 			l->avg[w] = l->now;
-			continue;
-		}
-		span = span < window ? span : window;
-		step = step < span ? step : span;
-		l->avg[w] += (int64_t)((double)(l->now - l->avg[w]) * step / span);
+		else
+			l->avg[w] += (int64_t)((double)(l->now - l->avg[w]) * (double)step_ms /
+					       (double)span_ms);
+		l->span_ms[w] = span_ms;
 	}
+}
+
+void hcd_rules_average(struct hcd_rules *r, uint32_t id, enum pol_window window, double mean,
+		       double known_s)
+{
+	struct hcd_load *l = hcd_fsm_member(r->c->fsm, id) ? load_entry(r, id) : NULL;
+	double span_ms = known_s * 1000;
+
+	/* What was seen here for longer knows better: archives have gaps where they were not. */
+	if (!l || !(mean >= 0 && mean <= 1) || !(span_ms > (double)l->span_ms[window]))
+		return;
+	l->avg[window] = pol_num(mean);
+	l->span_ms[window] = span_ms < (double)window_s[window] * 1000 ? (uint64_t)span_ms :
+			     window_s[window] * 1000;
 }
 
 void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms)
@@ -102,8 +117,8 @@ void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms)
 			l->last_ms = now_ms;
 			continue;
 		}
-		if (!l->first_ms)
-			l->first_ms = l->last_ms = now_ms;
+		if (!l->last_ms)
+			l->last_ms = now_ms;
 		average(l, now_ms);
 		l->last_ms = now_ms;
 	}

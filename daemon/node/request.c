@@ -41,6 +41,7 @@ static const struct request {
 	{ "user.show",		FOR_ALL,	hcd_do_user_show },
 	{ "user.wish",		FOR_ALL,	hcd_do_user_wish },
 	{ "usage.report",	FOR_ALL,	hcd_do_usage_report },
+	{ "load.show",		FOR_ALL,	hcd_do_load_show },
 	{ "peer.list",		FOR_HOST,	hcd_do_peer_list },
 	{ "peer.add",		FOR_ADMIN,	hcd_do_peer_add },
 	{ "peer.del",		FOR_ADMIN,	hcd_do_peer_del },

@@ -40,6 +40,14 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
 		return
 		;;
+	--window | -w)
+		mapfile -t COMPREPLY < <(compgen -W "hour day week month" -- "$cur")
+		return
+		;;
+	--png | -p)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W "user node" -- "$cur")
 		return
@@ -124,6 +132,9 @@ _hyperchain() {
 		;;
 	panel)
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
+		;;
+	load)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list) $(_hyperchain_values name user list)" -- "$cur")
 		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
