@@ -20,6 +20,10 @@ test_move_FLAGS		:= $(KPOLICY_FLAGS)
 test_image_SRC		:= kmod/policy/image.c
 test_image_FLAGS	:= $(KPOLICY_FLAGS)
 
+UNIT			+= test_shm_model
+test_shm_model_SRC	:= kmod/policy/shm.c
+test_shm_model_FLAGS	:= $(KPOLICY_FLAGS)
+
 FUZZ			+= fuzz_wire
 fuzz_wire_SRC		:= kmod/policy/wire_check.c kmod/policy/hello.c
 fuzz_wire_FLAGS		:= $(KPOLICY_FLAGS)
