@@ -26,9 +26,9 @@ static void hand_over_all(struct pol_state *st, struct pol_node *node, const cha
 
 void pol_drain(struct pol_state *st, struct pol_node *node, bool is_drained)
 {
-	char why[POL_WHY_LEN / 2];
+	char why[POL_WHY_LEN / 2], kept[80];
 	struct pol_env *env;
-	size_t stuck = 0, iter;
+	size_t stuck = 0, restricted = 0, iter;
 
 	if (node->is_drained == is_drained)
 		return;
@@ -44,6 +44,11 @@ void pol_drain(struct pol_state *st, struct pol_node *node, bool is_drained)
 	for (const struct pol_seat *seat = node->seats; seat; seat = seat->next)
 		if (seat->env)
 			stuck += pol_empty(st, seat->env, node, NULL, 1);
+	for (const struct pol_proc *p = node->procs; p; p = p->next)
+		restricted += !p->is_system && p->is_restricted;
+	if (restricted)
+		pol_alert(st, 1, NULL, node->id, "node %u is drained%s", node->id,
+			  pol_kept_text(restricted, kept));
 	if (stuck)
 		pol_alert(st, 1, NULL, node->id,
 			  "node %u is drained, but %zu processes find no other active node of known load",

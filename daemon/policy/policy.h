@@ -86,8 +86,10 @@ struct pol_process_info {
 	bool has_kind, is_system;
 	bool has_restricted, is_restricted;
 	bool has_load, has_avg;
+	bool has_moved;		/* by what is outside of the rules, at moved_at: it rests */
 	int64_t load;
 	int64_t avg[POL_WINDOWS];
+	int64_t moved_at;
 };
 
 struct pol_user_info {

@@ -109,6 +109,8 @@ static void proc_update(struct pol_proc *p, const struct pol_process_info *info)
 {
 	if (info->has_kind)
 		p->is_system = info->is_system;
+	if (info->has_moved)
+		p->moved_at = info->moved_at;
 	if (info->has_restricted)
 		p->is_restricted = info->is_restricted;
 	for (int w = 0; info->has_avg && w < POL_WINDOWS; w++)
