@@ -15,6 +15,7 @@ struct hcd_cluster;
 struct hcd_containers;
 struct hcd_control;
 struct hcd_module;
+struct hcd_processes;
 struct hcd_stats;
 
 struct hcd_swap_progress {
@@ -41,6 +42,7 @@ struct hcd {
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;
 	struct hcd_load_sampler load;
+	struct hcd_processes *processes;
 };
 
 /* Write the state file; what went wrong is logged and in @error (may be NULL). */

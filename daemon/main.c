@@ -20,6 +20,7 @@
 #include "daemon/node/agent.h"
 #include "daemon/node/module.h"
 #include "daemon/node/privilege.h"
+#include "daemon/node/process.h"
 #include "daemon/node/reload.h"
 #include "daemon/node/request.h"
 #include "daemon/policy/env.h"
@@ -115,6 +116,7 @@ static void attached(bool is_fresh, uint64_t epoch, void *ctx)
 		hcd_save(d, NULL);
 	}
 	hcd_agent_attached(d);
+	hcd_processes_attached(d, is_fresh);
 	hcd_envs_attached(d);
 }
 
@@ -153,6 +155,7 @@ static void happened(const struct hcnl_event *ev, void *ctx)
 	struct hcd *d = ctx;
 
 	hcd_cluster_event(d->cluster, ev);
+	hcd_processes_event(d, ev);
 }
 
 static const struct hcd_module_ops module_ops = {
@@ -261,6 +264,7 @@ static void on_status(uv_timer_t *timer)
 static void on_load(uv_timer_t *timer)
 {
 	hcd_agent_load(timer->data);
+	hcd_processes_sample(timer->data);
 }
 
 static void on_hangup(uv_signal_t *sig, int signum)
@@ -377,6 +381,11 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 		return r;
 	}
 	d->loop = &life->loop;
+	d->processes = hcd_processes_new();
+	if (!d->processes) {
+		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
+		return -ENOMEM;
+	}
 	uv_mutex_init(&d->swap_lock);
 	r = hcd_admin_start(d, &d->admin, error);
 	if (r < 0)
@@ -464,5 +473,6 @@ int main(int argc, char **argv)
 	uv_run(&life.loop, UV_RUN_DEFAULT);
 	hcd_config_free(&d->config);
 	hcd_state_free(&d->state);
+	hcd_processes_free(d->processes);
 	return EXIT_SUCCESS;
 }

@@ -18,6 +18,7 @@
 #include "daemon/node/cleanup.h"
 #include "daemon/node/file.h"
 #include "daemon/node/module.h"
+#include "daemon/node/process.h"
 
 #define BEGIN_FILE	"begin"
 #define BEGIN_MAX	(16 * 1024 * 1024)
@@ -68,6 +69,13 @@ bool hcd_control_is_controller(struct hcd_control *c)
 	return c->consensus && c->fsm->controller == c->identity.self.at.id &&
 	       c->fsm->controller_term == hcd_consensus_term(c->consensus) &&
 	       hcd_consensus_has_lease(c->consensus);
+}
+
+bool hcd_control_is_current(struct hcd_control *c)
+{
+	/* An older controller does not say: 0. */
+	return c->consensus && hcd_control_now(c) < c->lease_until_ms && c->lease_steps &&
+	       c->fsm->steps >= c->lease_steps;
 }
 
 uint32_t hcd_control_controller(const struct hcd_control *c)
@@ -143,7 +151,8 @@ static void forget(struct hcd_control *c)
 		free(c->watch[i].part);
 	memset(c->watch, 0, sizeof(c->watch));
 	c->nr_watch = 0;
-	c->office_ms = c->office_told_ms = c->begin_told_ms = c->lease_until_ms = 0;
+	c->office_ms = c->office_told_ms = c->begin_told_ms = 0;
+	c->lease_until_ms = c->lease_steps = 0;
 	c->seen_controller = c->former = 0;
 	c->failure_ms = c->failure_wanted_ms = c->failure_until_ms = 0;
 	hcd_fsm_clear(c->fsm);
@@ -239,6 +248,7 @@ static void on_tick(uv_timer_t *timer)
 	hcd_beat_tick(c, now_ms);
 	hcd_servers_tick(c, now_ms);
 	hcd_counters_tick(c, now_ms);
+	hcd_moves_tick(c->d, now_ms);
 	hcd_fabric_tick(c, now_ms);
 }
 
@@ -279,6 +289,9 @@ void hcd_control_frame(struct hcd_control *c, struct hcd_peer *peer,
 		break;
 	case HCD_FRAME_ANSWER:
 		hcd_answer_frame(c, peer, frame);
+		break;
+	case HCD_FRAME_PROCESSES:
+		hcd_rules_report(c->rules, peer->config.id, frame->payload, frame->len);
 		break;
 	case HCD_FRAME_REMOVED:
 		removed = hcp__removed__unpack(NULL, frame->len, frame->payload);

@@ -77,6 +77,7 @@ struct hcd_control {
 	uint64_t tick_ms;		/* last one: a late one tells that we stood still */
 	uint64_t beat_ms;
 	uint64_t lease_until_ms;	/* by our clock, from when the beat was sent */
+	uint64_t lease_steps;		/* what the controller had applied when it gave the lease */
 	uint64_t office_ms;		/* we are the controller since; 0 = we are not */
 	uint32_t seen_controller;	/* of the state, at the last tick */
 	uint32_t former;		/* the one before it; 0 = not known */
@@ -131,6 +132,12 @@ bool hcd_control_is_controller(struct hcd_control *c);
 
 /* Who is, as far as known; 0 = nobody. */
 uint32_t hcd_control_controller(const struct hcd_control *c);
+
+/*
+ * Do we hold a lease, and is our state as new as the controller's was when it gave it? Then a move
+ * that the state has is one that is wanted now, and none of long ago.
+ */
+bool hcd_control_is_current(struct hcd_control *c);
 
 /* ---- commands -------------------------------------------------------------------- */
 

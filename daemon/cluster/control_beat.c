@@ -256,6 +256,7 @@ void hcd_beat_tick(struct hcd_control *c, uint64_t now_ms)
 	if (c->office_ms) {
 		/* Over, when another may tell us dead: failure_timeout after our last contact. */
 		c->lease_until_ms = now_ms + hcd_beat_failure_ms(c) - OFFICE_MS;
+		c->lease_steps = c->fsm->steps;
 		watch_members(c, now_ms);
 	}
 	if (c->lease_until_ms && now_ms >= c->lease_until_ms) {
@@ -299,6 +300,7 @@ void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct h
 	ack.is_dead = m && m->is_dead;
 	ack.epoch = m ? m->epoch : 0;
 	ack.lease_ms = hcd_beat_failure_ms(c);
+	ack.steps = c->fsm->steps;
 	hcp__beat__free_unpacked(msg, NULL);
 	hcd_cluster_send(peer, HCD_FRAME_BEAT_ACK, &ack.base);
 }
@@ -314,8 +316,10 @@ void hcd_beat_ack_frame(struct hcd_control *c, struct hcd_peer *peer,
 	lease_ms = msg->lease_ms ? msg->lease_ms : HCD_FAILURE_MS;
 	lease_ms = lease_ms < HCD_FAILURE_MAX_MS ? lease_ms : HCD_FAILURE_MAX_MS;
 	if (msg->incarnation == c->identity.incarnation && msg->is_controller && !msg->is_dead &&
-	    msg->seq <= now_ms && msg->seq + lease_ms > c->lease_until_ms)
+	    msg->seq <= now_ms && msg->seq + lease_ms > c->lease_until_ms) {
 		c->lease_until_ms = msg->seq + lease_ms;
+		c->lease_steps = msg->steps;
+	}
 	hcd_control_follow(c, msg->incarnation);
 	hcp__beat_ack__free_unpacked(msg, NULL);
 }

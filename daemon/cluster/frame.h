@@ -45,6 +45,7 @@ enum hcd_frame_type {
 	HCD_FRAME_REMOVED,
 	HCD_FRAME_JOIN,		/* a joiner's only one */
 	HCD_FRAME_JOINED,
+	HCD_FRAME_PROCESSES,
 };
 
 struct hcd_frame {

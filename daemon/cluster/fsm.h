@@ -92,7 +92,10 @@ struct hcd_decision {
 };
 
 /* What the rules remember (daemon/policy/kept.h), as bytes of the message of its kind. */
-enum hcd_kept_kind { HCD_KEPT_POOL = 1, HCD_KEPT_NODE, HCD_KEPT_USER, HCD_KEPT_VIEW };
+enum hcd_kept_kind {
+	HCD_KEPT_POOL = 1, HCD_KEPT_NODE, HCD_KEPT_USER, HCD_KEPT_VIEW,
+	HCD_KEPT_MOVE,			/* not of the policy: a move that is under way */
+};
 
 struct hcd_kept {
 	uint32_t kind;

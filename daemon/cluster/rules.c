@@ -42,6 +42,7 @@ void hcd_rules_free(struct hcd_rules *r)
 	if (!r)
 		return;
 	hcd_outcome_clear(&r->out);
+	hcd_rules_reports_free(r);
 	pol_state_free(r->st);
 	free(r);
 }
@@ -59,6 +60,8 @@ static void forget(struct hcd_rules *r)
 {
 	pol_state_free(r->st);
 	r->st = NULL;
+	r->nr_fed = 0;
+	r->fed_serial = 0;
 }
 
 /* ---- one event ------------------------------------------------------------------------- */
@@ -96,6 +99,8 @@ static void feed_loads(struct hcd_rules *r)
 
 		hcd_rules_node(r, &fsm->members[i], &info);
 		ev.load = info.load;
+		if (pol_known(ev.load))
+			ev.load = hcd_rules_echoed(r, info.id, ev.load);
 		ev.avg = info.avg;
 		run(r, &ev);	/* -ENOENT: it joins in a moment */
 	}
@@ -405,6 +410,7 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 	if ((!r->st || r->changes != r->c->fsm->changes) && hcd_rules_build(r) < 0)
 		return false;
 	begin_step(r);
+	hcd_rules_feed(r);
 	feed_loads(r);
 	if (sync_members(r)) {
 		bool is_gone = has_gone(r);
@@ -414,6 +420,8 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 			forget(r);
 		return !is_going && !is_gone;
 	}
+	if (hcd_rules_outcomes(r))
+		return !commit(r);
 	w = r->wishes;
 	if (w) {
 		r->wishes = w->next;

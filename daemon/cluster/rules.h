@@ -17,6 +17,7 @@
  *	rules_say.c	decisions in words, with what was considered
  *	rules_wish.c	what users and administrators want
  *	rules_input.c	what the nodes say of themselves
+ *	rules_process.c	service processes, and moves that are under way
  */
 #ifndef HCD_RULES_H
 #define HCD_RULES_H
@@ -41,6 +42,9 @@ void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms);
  */
 void hcd_rules_wish(struct hcd_rules *r, const Hcp__Wish *wish, hcd_propose_cb cb, void *arg);
 
+/* A node tells of its service processes: a Processes message, as it came. */
+void hcd_rules_report(struct hcd_rules *r, uint32_t node, const void *data, size_t len);
+
 /* What waits is answered with -ESTALE; what is on its way, by the engine. */
 void hcd_rules_cancel(struct hcd_rules *r);
 
@@ -48,6 +52,7 @@ void hcd_rules_cancel(struct hcd_rules *r);
 
 #define HCD_RULES_ALERTS	64
 #define HCD_RULES_DECISIONS	512	/* of one step; what is more is counted */
+#define HCD_RULES_ORDERS	256	/* moves that one step begins, and ends */
 #define HCD_HOUR_MS		3600000ULL
 
 struct hcd_wish {
@@ -64,6 +69,11 @@ struct hcd_outcome {
 	size_t nr;
 	size_t nr_left_out;
 	json_t *json;			/* all of them, for who wished */
+	/* Moves that begin with this step, and keys of those that are over. */
+	Hcp__KeptMove *orders[HCD_RULES_ORDERS];
+	size_t nr_orders;
+	char ended[HCD_RULES_ORDERS][24];
+	size_t nr_ended;
 	bool is_refused;
 	char refusal[512];
 };
@@ -77,6 +87,14 @@ struct hcd_load {
 	uint64_t last_ms;
 	int64_t now, avg[POL_WINDOWS];
 	uint64_t span_ms[POL_WINDOWS];	/* that avg is of */
+	int64_t echo;			/* of processes that moved: not in @now yet */
+};
+
+/* What a node told last of its service processes. */
+struct hcd_report {
+	uint32_t node;
+	uint64_t at_ms;			/* by hcd_control_now() */
+	Hcp__Processes *msg;
 };
 
 struct hcd_told_alert {
@@ -103,6 +121,12 @@ struct hcd_rules {
 	size_t next_alert;
 	struct hcd_load loads[HCD_MEMBERS_MAX];
 	size_t nr_loads;
+	struct hcd_report reports[HCD_MEMBERS_MAX];
+	size_t nr_reports;
+	uint64_t report_serial;		/* counts reports */
+	uint64_t fed_serial, fed_steps;	/* st has the processes as of then; 0 = it has none */
+	int64_t *fed;			/* their pids, sorted */
+	size_t nr_fed;
 };
 
 /* rules_kept.c. The policy's state anew. Return: 0 or -errno. */
@@ -115,7 +139,25 @@ void hcd_rules_free_changes(Hcp__Kept **list, size_t nr);
 void hcd_rules_decide(void *arg, const struct pol_decision *d);
 /* One of the administrator's doings that no rule words: @text in full. */
 void hcd_rules_note(struct hcd_rules *r, const char *kind, const char *user, const char *text);
+/* An event of ours: @text in full; copied. */
+void hcd_rules_put(struct hcd_rules *r, const char *rule, const char *kind, const char *user,
+		   uint32_t node, const char *text);
 void hcd_outcome_clear(struct hcd_outcome *out);
+
+/* rules_process.c. Bring the processes of the policy's state up to date, before loads are. */
+void hcd_rules_feed(struct hcd_rules *r);
+/* What a node's load will be when all that moved is counted in it. */
+int64_t hcd_rules_echoed(const struct hcd_rules *r, uint32_t node, int64_t load);
+void hcd_rules_reports_free(struct hcd_rules *r);
+/* Moves that are over are said, and go with this step. Return: there are some. */
+bool hcd_rules_outcomes(struct hcd_rules *r);
+/* A process moves: its home is to do it. */
+void hcd_rules_order(struct hcd_rules *r, const struct pol_decision *d, const char *rule);
+void hcd_rules_order_free(Hcp__KeptMove *msg);
+/* For people: "12 of node 3 (name)". */
+void hcd_rules_process_text(struct hcd_rules *r, int64_t pid, char *buf, size_t len);
+/* Whose it is; NULL = not known. Valid until the next report. */
+const char *hcd_rules_process_user(struct hcd_rules *r, int64_t pid);
 
 /* rules_wish.c: into events. Return: 0; 1 with @ret_event; -errno: refused, in r->out. */
 int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event *ret_event,

@@ -158,6 +158,8 @@ int hcd_rules_build(struct hcd_rules *r)
 	int ret;
 
 	pol_state_free(r->st);
+	r->nr_fed = 0;
+	r->fed_serial = 0;
 	pol_config_init(&r->config);
 	for (size_t i = 0; i < fsm->nr_settings; i++) {
 		int key = pol_key_find(fsm->settings[i].key);
@@ -336,6 +338,23 @@ static int keep_pool(void *arg, const struct pol_kept_pool *pool)
 	return keep(d, HCD_KEPT_POOL, "", &msg.base);
 }
 
+/* Moves: not the policy's, but of the same step. */
+static int keep_orders(struct diff *d)
+{
+	const struct hcd_outcome *out = &d->r->out;
+	int ret = 0;
+
+	for (size_t i = 0; i < out->nr_ended && ret == 0; i++)
+		ret = change(d, HCD_KEPT_MOVE, out->ended[i], NULL, 0);
+	for (size_t i = 0; i < out->nr_orders && ret == 0; i++) {
+		char key[24];
+
+		snprintf(key, sizeof(key), "%u.%u", out->orders[i]->home, out->orders[i]->pid);
+		ret = keep(d, HCD_KEPT_MOVE, key, &out->orders[i]->base);
+	}
+	return ret;
+}
+
 int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 {
 	static const struct pol_kept_ops ops = {
@@ -348,6 +367,8 @@ int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 	d.is_seen = calloc(fsm->nr_kept + 1, sizeof(*d.is_seen));
 	if (d.is_seen)
 		ret = pol_kept_save(r->st, &ops, &d);
+	if (ret == 0)
+		ret = keep_orders(&d);
 	for (size_t i = 0; i < fsm->nr_kept && ret == 0; i++)
 		if (!d.is_seen[i] && fsm->kept[i].kind <= HCD_KEPT_VIEW)
 			ret = change(&d, fsm->kept[i].kind, fsm->kept[i].key, NULL, 0);

@@ -6,6 +6,7 @@
 
 #include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
+#include "daemon/policy/order.h"
 
 #define ALERT_MS	600000	/* the same alert of a tick, again */
 #define NODES_SHOWN	32
@@ -22,11 +23,13 @@ static void ids_text(char *buf, size_t len, const uint32_t *ids, size_t nr)
 }
 
 /* What happened, without the reason. */
-static void headline(const struct pol_decision *d, char *buf, size_t len)
+static void headline(struct hcd_rules *r, const struct pol_decision *d, char *buf, size_t len)
 {
 	const char *user = d->user ? d->user : "";
-	char nodes[256];
+	char nodes[256], process[64] = "";
 
+	if (d->pid)
+		hcd_rules_process_text(r, d->pid, process, sizeof(process));
 	ids_text(nodes, sizeof(nodes), d->nodes, d->nr_nodes);
 	switch (d->action) {
 	case POL_ALLOCATE:
@@ -43,7 +46,7 @@ static void headline(const struct pol_decision *d, char *buf, size_t len)
 		snprintf(buf, len, "User %s uses nodes %s", user, nodes);
 		break;
 	case POL_MIGRATE:
-		snprintf(buf, len, "Process %lld moves from node %u to node %u", (long long)d->pid,
+		snprintf(buf, len, "Process %s moves from node %u to node %u", process,
 			 d->from, d->to);
 		break;
 	case POL_LEADER:
@@ -85,7 +88,7 @@ static void headline(const struct pol_decision *d, char *buf, size_t len)
 			 d->action == POL_COPY_START ? "started" : "stopped", d->node);
 		break;
 	case POL_PLACE:
-		snprintf(buf, len, "Process %lld starts on node %u", (long long)d->pid, d->node);
+		snprintf(buf, len, "Process %s starts on node %u", process, d->node);
 		break;
 	case POL_ENVIRONMENT:
 		snprintf(buf, len, "User %s has a further environment of nodes %s", user, nodes);
@@ -174,7 +177,9 @@ static json_t *decision_json(const struct pol_decision *d)
 	if (d->view)
 		json_object_set_new(j, "view", json_string(d->view));
 	if (d->pid)
-		json_object_set_new(j, "pid", json_integer(d->pid));
+		json_object_set_new(j, "pid", json_integer((uint32_t)d->pid));
+	if (d->pid && pol_order_home(d->pid))
+		json_object_set_new(j, "home", json_integer(pol_order_home(d->pid)));
 	if (d->node)
 		json_object_set_new(j, "node", json_integer(d->node));
 	if (d->from || d->to) {
@@ -283,6 +288,12 @@ static void put(struct hcd_rules *r, const char *rule, const char *kind, const c
 	free(msg);
 }
 
+void hcd_rules_put(struct hcd_rules *r, const char *rule, const char *kind, const char *user,
+		   uint32_t node, const char *text)
+{
+	put(r, rule, kind, user, node, text, NULL);
+}
+
 void hcd_rules_note(struct hcd_rules *r, const char *kind, const char *user, const char *text)
 {
 	put(r, "", kind, user, 0, text, NULL);
@@ -293,6 +304,7 @@ void hcd_rules_decide(void *arg, const struct pol_decision *d)
 	struct hcd_rules *r = arg;
 	char head[384], text[HCD_DECISION_TEXT_LEN], rule[8], held[256] = "";
 	uint32_t node = d->node ? d->node : d->action == POL_LEADER ? d->to : 0;
+	const char *user;
 
 	if (d->action == POL_KEEP ||
 	    (d->action == POL_ALERT && r->is_tick && is_told(r, d)))
@@ -300,7 +312,7 @@ void hcd_rules_decide(void *arg, const struct pol_decision *d)
 	if (!r->out.json)
 		r->out.json = json_array();
 	json_array_append_new(r->out.json, decision_json(d));
-	headline(d, head, sizeof(head));
+	headline(r, d, head, sizeof(head));
 	snprintf(rule, sizeof(rule), "R%u", d->rule);
 	if (d->action == POL_REFUSE && r->doing && d->rule == 14) {
 		/* Whose it is now: two may have wanted the last place at once. */
@@ -324,14 +336,20 @@ void hcd_rules_decide(void *arg, const struct pol_decision *d)
 	}
 	if (d->action == POL_CANDIDATES)
 		return;		/* a question, no decision */
-	put(r, rule, pol_action_name(d->action), d->user ? d->user : "", node, text,
-	    inputs_text(r, d));
+	if (d->action == POL_MIGRATE) {
+		hcd_rules_order(r, d, rule);
+		node = d->to;
+	}
+	user = d->user ? d->user : d->pid ? hcd_rules_process_user(r, d->pid) : NULL;
+	put(r, rule, pol_action_name(d->action), user ? user : "", node, text, inputs_text(r, d));
 }
 
 void hcd_outcome_clear(struct hcd_outcome *out)
 {
 	for (size_t i = 0; i < out->nr; i++)
 		hcp__decision__free_unpacked(out->list[i], NULL);
+	for (size_t i = 0; i < out->nr_orders; i++)
+		hcd_rules_order_free(out->orders[i]);
 	json_decref(out->json);
 	*out = (struct hcd_outcome){ 0 };
 }

@@ -68,16 +68,19 @@ static double cpu_busy(struct hcd_load_sampler *s, const char *proc)
 	return (double)(busy - before_busy) / (double)(total - before);
 }
 
-static double memory_used(const char *proc, const struct hcd_load_memory *m)
+static double memory_used(struct hcd_load_sampler *s, const char *proc,
+			  const struct hcd_load_memory *m)
 {
 	uint64_t total, used;
 	double room;
 
+	s->room = 0;
 	if (!read_memory(proc, &total, &used))
 		return HCD_LOAD_UNKNOWN;
 	room = (double)total - (double)m->lent + (double)m->remote + (double)m->borrowable;
 	if (room <= 0)
 		return 1;
+	s->room = room;
 	used += m->remote;
 	return (double)used < room ? (double)used / room : 1;
 }
@@ -106,7 +109,7 @@ void hcd_load_sample(struct hcd_load_sampler *s, const char *proc,
 		hcd_load_init(s);
 	s->at_ms = now_ms;
 	cpu = cpu_busy(s, proc);
-	mem = memory_used(proc, memory);
+	mem = memory_used(s, proc, memory);
 	s->cpu_busy = smooth(s->cpu_busy, cpu, step_ms);
 	s->memory_used = smooth(s->memory_used, mem, step_ms);
 	if (s->cpu_busy < 0 || s->memory_used < 0)

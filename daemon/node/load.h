@@ -33,6 +33,7 @@ struct hcd_load_sampler {
 	uint64_t busy, total;	/* of /proc/stat, ticks; total 0 = not read yet */
 	uint64_t at_ms;		/* of the last sample */
 	double cpu_busy, memory_used, load;	/* smoothed; < 0 = unknown */
+	double room;		/* what memory used is a part of: bytes; 0 = unknown */
 };
 
 /* Nothing is known. */

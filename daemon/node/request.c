@@ -42,6 +42,7 @@ static const struct request {
 	{ "user.wish",		FOR_ALL,	hcd_do_user_wish },
 	{ "usage.report",	FOR_ALL,	hcd_do_usage_report },
 	{ "load.show",		FOR_ALL,	hcd_do_load_show },
+	{ "process.tracked",	FOR_HOST,	hcd_do_process_tracked },
 	{ "peer.list",		FOR_HOST,	hcd_do_peer_list },
 	{ "peer.add",		FOR_ADMIN,	hcd_do_peer_add },
 	{ "peer.del",		FOR_ADMIN,	hcd_do_peer_del },

@@ -84,6 +84,7 @@ void hcd_do_user_show(struct hcd_request *req);
 void hcd_do_user_wish(struct hcd_request *req);
 void hcd_do_usage_report(struct hcd_request *req);
 void hcd_do_load_show(struct hcd_request *req);
+void hcd_do_process_tracked(struct hcd_request *req);
 void hcd_do_peer_list(struct hcd_request *req);
 void hcd_do_peer_add(struct hcd_request *req);
 void hcd_do_peer_del(struct hcd_request *req);

@@ -12,13 +12,14 @@ DAEMON_FSM		:= daemon/cluster/fsm.c daemon/cluster/fsm_encode.c daemon/cluster/f
 
 UNIT			+= test_daemon_frame test_daemon_auth test_daemon_config test_daemon_state \
 			   test_daemon_peer test_daemon_fsm test_daemon_step test_daemon_consensus test_daemon_secret \
-			   test_daemon_load
+			   test_daemon_load test_daemon_process
 test_daemon_frame_SRC	:= daemon/cluster/frame.c
 test_daemon_auth_SRC	:= daemon/cluster/handshake.c daemon/cluster/auth.c daemon/cluster/frame.c \
 			   daemon/cluster/text.c
 test_daemon_config_SRC	:= daemon/node/config.c daemon/cluster/text.c
 test_daemon_state_SRC	:= daemon/node/state.c daemon/node/file.c daemon/node/config.c daemon/cluster/text.c
 test_daemon_load_SRC	:= daemon/node/load.c
+test_daemon_process_SRC	:= daemon/node/process.c daemon/node/process_look.c daemon/policy/order.c
 test_daemon_peer_SRC	:= daemon/policy/peer.c daemon/policy/env.c
 test_daemon_fsm_SRC	:= $(DAEMON_FSM)
 test_daemon_step_SRC	:= $(DAEMON_FSM)

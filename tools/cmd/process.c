@@ -187,6 +187,59 @@ static int process_resolve(int argc, char **argv)
 	return CLI_OK;
 }
 
+/* What the daemon of this node knows of its service processes. */
+static int process_tracked(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.doc = "List the service processes whose home is this node: those in cgroups that were handed over.",
+		.children = cli_json_option,
+	};
+	TABLE_CLEAN struct table t = { 0 };
+	HCNL_CLEAN struct hcnl *h = NULL;
+	json_auto_t *all = json_array();
+	json_int_t after = 0;
+	bool more = true;
+	json_t *row;
+	size_t i;
+
+	cli_parse(&argp, argc, argv, NULL);
+	if (cli_open(&h))
+		return CLI_FAILED;
+	while (more) {
+		json_auto_t *answer = NULL;
+
+		if (cli_ask(h, json_pack("{s:s s:I}", "do", "process.tracked", "after", after), &answer) < 0)
+			return cli_fail("%s", cli_ask_error());
+		json_array_extend(all, json_object_get(answer, "processes"));
+		after = json_integer_value(json_object_get(answer, "next"));
+		more = json_is_true(json_object_get(answer, "more"));
+	}
+	if (cli.json)
+		return cli_json(json_pack("{s:O}", "processes", all));
+	if (!json_array_size(all)) {
+		puts("No cgroup of a user, or of admin, has a process here (\"hyperchain track\").");
+		return CLI_OK;
+	}
+	t.color = cli.color;
+	table_head(&t, "PID>", "NAME", "USER", "NODE>", "LOAD>", "MOVES", NULL);
+	json_array_foreach(all, i, row) {
+		const json_t *load = json_object_get(row, "load");
+		const char *why = json_string_value(json_object_get(row, "why"));
+
+		table_cell(&t, 0, "%lld", (long long)json_integer_value(json_object_get(row, "pid")));
+		table_cell(&t, 0, "%s", json_string_value(json_object_get(row, "name")) ? : "?");
+		table_cell(&t, 0, "%s", json_string_value(json_object_get(row, "user")) ? : "?");
+		table_cell(&t, 0, "%lld", (long long)json_integer_value(json_object_get(row, "node")));
+		if (json_is_real(load))
+			table_cell(&t, 0, "%.2f", json_real_value(load));
+		else
+			table_cell(&t, 0, "-");
+		table_cell(&t, 0, "%s%s", why && *why ? "no: " : "yes", why ? why : "");
+	}
+	table_print(&t, stdout);
+	return CLI_OK;
+}
+
 static error_t parse_accept(int key, char *arg, struct argp_state *state)
 {
 	int *accept = state->input;
@@ -212,7 +265,7 @@ static int process_accept(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.parser = parse_accept, .args_doc = "on|off",
-		.doc = "May programs of the peers move to this node? Off until somebody says on, and after a restart.",
+		.doc = "May programs of the peers move to this node? On for members of a cluster, else off, when the module is loaded.",
 		.children = cli_change_options,
 	};
 	HCNL_CLEAN struct hcnl *h = NULL;
@@ -235,6 +288,7 @@ int cmd_process(int argc, char **argv)
 	static const struct cli_cmd verbs[] = {
 		{ "list", process_list, "programs that moved from or to this node" },
 		{ "show", process_show, "one of them" },
+		{ "tracked", process_tracked, "service processes that the rules may move" },
 		{ "accept", process_accept, "let programs of the peers come, or not" },
 		{ "resolve", process_resolve, "decide a move that is in doubt" },
 		{ NULL, NULL, NULL }
