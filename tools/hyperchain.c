@@ -27,6 +27,7 @@ static const struct cli_cmd nouns[] = {
 	{ "panel",	cmd_panel,	"a user's nodes, live, with boxes to tick" },
 	{ "usage",	cmd_usage,	"what users had of which nodes: report" },
 	{ "load",	cmd_load,	"the load of a node or a user over time, also as a picture" },
+	{ "metrics",	cmd_metrics,	"the cluster in figures, for Prometheus" },
 	{ "events",	cmd_events,	"what the cluster decided, and what the module tells" },
 	{ "explain",	cmd_explain,	"why the cluster decided something" },
 	{ "top",	cmd_top,	"the memories of the nodes, live" },

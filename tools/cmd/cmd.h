@@ -23,6 +23,7 @@ int cmd_version(int argc, char **argv);
 int cmd_user(int argc, char **argv);
 int cmd_usage(int argc, char **argv);
 int cmd_load(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_panel(int argc, char **argv);
 
