@@ -11,6 +11,7 @@
 #include "daemon/node/state.h"
 
 struct hcd_admin;
+struct hcd_alerts;
 struct hcd_cluster;
 struct hcd_containers;
 struct hcd_control;
@@ -38,6 +39,7 @@ struct hcd {
 	struct hcd_admin *admin;
 	struct hcd_containers *containers;
 	struct hcd_stats *stats;
+	struct hcd_alerts *alerts;
 	struct hcd_swap_progress swap;
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;

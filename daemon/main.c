@@ -18,6 +18,7 @@
 #include "daemon/env/envs.h"
 #include "daemon/node/admin.h"
 #include "daemon/node/agent.h"
+#include "daemon/node/alert.h"
 #include "daemon/node/module.h"
 #include "daemon/node/privilege.h"
 #include "daemon/node/process.h"
@@ -286,6 +287,8 @@ static void on_handed_over(void *arg)
 	d->control = NULL;
 	hcd_stats_stop(d->stats);
 	d->stats = NULL;
+	hcd_alerts_stop(d->alerts);
+	d->alerts = NULL;
 	hcd_containers_stop(d->containers);
 	hcd_cluster_stop(d->cluster);
 	hcd_module_stop(d->module);
@@ -405,7 +408,8 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 	if (!d->containers)
 		return -EINVAL;
 	d->stats = hcd_stats_start(d);
-	if (!d->stats) {
+	d->alerts = hcd_alerts_start(d);
+	if (!d->stats || !d->alerts) {
 		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
 		return -ENOMEM;
 	}

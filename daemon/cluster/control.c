@@ -15,6 +15,7 @@
 #include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
 #include "daemon/daemon.h"
+#include "daemon/node/alert.h"
 #include "daemon/node/cleanup.h"
 #include "daemon/node/file.h"
 #include "daemon/node/module.h"
@@ -105,9 +106,11 @@ static int on_apply(const void *data, size_t len, struct hcd_result *ret_result,
 	for (uint64_t id = before; r == 0 && id < c->fsm->next_decision; id++) {
 		const struct hcd_decision *d = hcd_fsm_decision(c->fsm, id);
 
-		if (d && d->text && (uint64_t)time(NULL) * 1000 < d->at_ms + 10000)
-			hcd_log(LOG_NOTICE, d->node, NULL, "Decision %llu%s%s: %s",
-				(unsigned long long)d->id, d->rule[0] ? ", " : "", d->rule, d->text);
+		if (!d || !d->text || (uint64_t)time(NULL) * 1000 >= d->at_ms + 10000)
+			continue;
+		hcd_log(LOG_NOTICE, d->node, NULL, "Decision %llu%s%s: %s",
+			(unsigned long long)d->id, d->rule[0] ? ", " : "", d->rule, d->text);
+		hcd_alerts_decided(c->d->alerts, d);
 	}
 	c->members_changed = true;
 	hcd_control_poke(c);

@@ -249,6 +249,11 @@ static bool node_psk_file(struct parser *p, size_t i, const char *value)
 	return take_path(p, value, p->config->node.psk_file);
 }
 
+static bool node_alert_command(struct parser *p, size_t i, const char *value)
+{
+	return take_path(p, value, p->config->node.alert_command);
+}
+
 static bool peer_name(struct parser *p, size_t i, const char *value)
 {
 	return take_name(p, value, p->config->peers[i].name);
@@ -300,7 +305,7 @@ static const struct key node_keys[] = {
 	{ "id", node_id },		{ "name", node_name },	{ "address", node_address },
 	{ "port", node_port },		{ "donate", node_donate }, { "reserve", node_reserve },
 	{ "conns", node_conns },	{ "psk_file", node_psk_file },
-	{ "log_entries", node_log_entries },
+	{ "log_entries", node_log_entries }, { "alert_command", node_alert_command },
 	{ NULL, NULL },
 };
 

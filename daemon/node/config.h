@@ -47,6 +47,7 @@ struct hcd_config {
 		uint32_t conns;			/* page connections to each peer */
 		uint32_t log_entries;		/* of the cluster's log, between two snapshots */
 		char psk_file[HCD_PATH_LEN];
+		char alert_command[HCD_PATH_LEN];	/* "" = none */
 	} node;
 	struct {
 		bool is_auto;			/* on at each start of the module */

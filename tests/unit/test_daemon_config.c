@@ -88,6 +88,8 @@ static const struct {
 	{ "[node]\nid = 1\ndonate = 4X\n", "conf:3: '4X' is no size" },
 	{ "[node]\nid = 1\ndonate = 99999999T\n", "conf:3: '99999999T' is no size" },
 	{ "[node]\nid = 1\npsk_file = psk\n", "conf:3: 'psk' is no absolute path" },
+	{ "[node]\nid = 1\nalert_command = mail x\n",
+	  "conf:3: 'mail x' is no absolute path" },
 	{ "[node]\nid = 1\nword\n", "conf:3: neither '[section]' nor 'key = value'" },
 	{ "[node\nid = 1\n", "conf:1: neither" },
 	{ "[node]\nid = 1\n[peer.2]\naddress = 10.0.0.2\n", "[node] has no 'address'" },
