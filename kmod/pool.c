@@ -3,6 +3,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/oom.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -13,9 +14,12 @@
 #include "pool.h"
 
 #define WATCH_MS		500
+#define WATCH_CLOSE_MS		100	/* the same, when memory gets short */
 #define RECALL_AGAIN_MS		10000
+#define UNHEARD_AGAIN_MS	1000	/* the same, when its borrower was out of reach */
 #define LEASE_AT_ONCE		64	/* slabs; the connection can't end meanwhile */
-#define RECALL_PRESSURE_MAX	64	/* slabs called back at a time under pressure */
+#define OOM_SLABS		16	/* called back when there is no memory at all */
+#define RECALL_AT_ONCE		256	/* slabs called back and not returned yet, under pressure */
 #define SLAB_BYTES		((u64)HCW_SLAB_PAGES << PAGE_SHIFT)
 
 static u64 available_bytes(void)
@@ -50,11 +54,14 @@ void hc_lslab_put(struct hc_lslab *slab)
 		kref_put(&slab->kref, slab_release);
 }
 
-/* Zeroed memory, or NULL: lending must never make this node struggle. */
+/*
+ * Zeroed memory, or NULL: lending must never make this node struggle. And the pool's
+ * lock is held: who looks for memory to the last may wait for those who need it.
+ */
 static struct hc_lslab *slab_alloc(void)
 {
 	gfp_t gfp = GFP_NOIO | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
-	struct hc_lslab *slab = kzalloc(sizeof(*slab), GFP_NOIO | __GFP_NOWARN);
+	struct hc_lslab *slab = kzalloc(sizeof(*slab), gfp);
 	unsigned int i;
 
 	if (!slab)
@@ -79,6 +86,8 @@ static void slab_end(struct hc_pool *pool, struct hc_lslab *slab)
 	list_del(&slab->list);
 	pool->nr_slabs--;
 	hc_lslab_put(slab);
+	atomic64_inc(&pool->nr_back);
+	wake_up_all(&pool->back_wq);
 }
 
 /*
@@ -180,7 +189,7 @@ u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 			break;
 		/* The end of a connection waits for this: no reclaim that may need that end. */
 		if (xa_alloc_cyclic(&pool->by_id, &slab->id, slab, xa_limit_31b, &pool->next_id,
-				    GFP_NOIO) < 0) {
+				    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN) < 0) {
 			hc_lslab_put(slab);
 			break;
 		}
@@ -331,74 +340,128 @@ void hc_pool_status(struct hc_peer *peer, struct hc_msg *answer)
 
 static bool recall_due(const struct hc_lslab *slab)
 {
-	return !slab->recalled ||
-	       time_after(jiffies, slab->recalled + msecs_to_jiffies(RECALL_AGAIN_MS));
+	unsigned int ms = test_bit(HC_LSLAB_UNHEARD, &slab->flags) ? UNHEARD_AGAIN_MS :
+								     RECALL_AGAIN_MS;
+
+	return !slab->recalled || time_after(jiffies, slab->recalled + msecs_to_jiffies(ms));
+}
+
+/* Its borrower was told lately and has not given it back yet. */
+static bool is_coming(const struct hc_lslab *slab)
+{
+	return !recall_due(slab) && !test_bit(HC_LSLAB_UNHEARD, &slab->flags);
+}
+
+/* In this order: what comes back without moving a page; the rest; what was asked for in vain. */
+enum recall_pass { RECALL_EMPTY, RECALL_FIRST, RECALL_AGAIN, RECALL_PASSES };
+
+static bool recall_fits(const struct hc_lslab *slab, enum recall_pass pass)
+{
+	switch (pass) {
+	case RECALL_EMPTY:
+		return !slab->recalled && bitmap_empty(slab->written, HCW_SLAB_PAGES);
+	case RECALL_FIRST:
+		return !slab->recalled;
+	default:
+		return recall_due(slab);
+	}
 }
 
 /* Ids of up to @max slabs of one borrower to call back now; its node id. */
 static u32 recall_collect(struct hc_pool *pool, u32 max, u32 *ids, u32 *ret_nr)
 {
-	struct hc_lslab *slab;
+	struct hc_lslab *slab, *tmp;
+	enum recall_pass pass;
 	u32 peer = 0;
 
 	*ret_nr = 0;
 	mutex_lock(&pool->lock);
-	list_for_each_entry(slab, &pool->slabs, list) {
-		if (*ret_nr == max)
-			break;
-		if (!recall_due(slab) || (peer && slab->peer != peer))
-			continue;
-		peer = slab->peer;
-		slab->recalled = jiffies ?: 1;
-		ids[(*ret_nr)++] = (__force u32)cpu_to_le32(slab->id);
+	for (pass = RECALL_EMPTY; pass < RECALL_PASSES; pass++) {
+		list_for_each_entry_safe(slab, tmp, &pool->slabs, list) {
+			if (*ret_nr == max)
+				break;
+			if (!recall_fits(slab, pass) || (peer && slab->peer != peer))
+				continue;
+			peer = slab->peer;
+			slab->recalled = jiffies ?: 1;
+			clear_bit(HC_LSLAB_UNHEARD, &slab->flags);
+			ids[(*ret_nr)++] = (__force u32)cpu_to_le32(slab->id);
+			/* Who has no other place for them must not hide the others for ever. */
+			list_move_tail(&slab->list, &pool->slabs);
+		}
 	}
 	mutex_unlock(&pool->lock);
 	return peer;
 }
 
-static void recall_send(struct hc_pool *pool, u32 id, u32 nr, const u32 *ids)
+/* Its borrower was not reached: these are not on their way. */
+static void recall_unheard(struct hc_pool *pool, u32 nr, const u32 *ids)
+{
+	u32 i;
+
+	mutex_lock(&pool->lock);
+	for (i = 0; i < nr; i++) {
+		struct hc_lslab *slab = xa_load(&pool->by_id, le32_to_cpu((__force __le32)ids[i]));
+
+		if (slab)
+			set_bit(HC_LSLAB_UNHEARD, &slab->flags);
+	}
+	mutex_unlock(&pool->lock);
+}
+
+static bool recall_send(struct hc_pool *pool, u32 id, u32 nr, const u32 *ids)
 {
 	struct hc_peer *peer = hc_peer_find(pool->node, id);
 	struct hc_call call = { .msg = { .type = HCW_RECALL, .nr = nr }, .data = ids };
+	int err;
 
 	if (!peer)
-		return;
+		return false;
 	mutex_lock(&peer->recall_lock);
-	hc_peer_call_sync(peer, &call);	/* not reached: called back again later */
+	err = hc_peer_call_sync(peer, &call);
 	mutex_unlock(&peer->recall_lock);
 	hc_peer_put(peer);
+	return !err;
 }
 
-/* Slabs called back and still here. */
-static u64 recalled_slabs(struct hc_pool *pool)
+static u64 coming_slabs(struct hc_pool *pool)
 {
 	struct hc_lslab *slab;
 	u64 n = 0;
 
 	list_for_each_entry(slab, &pool->slabs, list)
-		n += slab->recalled != 0;
+		n += is_coming(slab);
 	return n;
 }
 
-/* Slabs to call back beyond those that are on their way already. */
-static u32 recall_wanted(struct hc_pool *pool)
+/*
+ * Slabs to call back beyond those that are on their way already. They take a while,
+ * so what its own programs took since the last look is taken for what they take next.
+ */
+static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
 {
-	u64 avail = available_bytes(), want = 0, coming;
+	u64 avail = available_bytes(), own, next, want = 0, coming;
 
 	mutex_lock(&pool->lock);
-	coming = recalled_slabs(pool);
-	pool->pressure = avail < pool->reserve_bytes;
+	own = avail + pool->nr_slabs * SLAB_BYTES;
+	next = own < pool->last_own ? avail - min(avail, pool->last_own - own) : avail;
+	pool->last_own = own;
+	coming = coming_slabs(pool);
+	pool->pressure = next < pool->reserve_bytes;
 	pool->free_slabs = lendable(pool);
 	if (pool->drain) {
 		want = pool->nr_slabs;
 		coming = 0;	/* recall_due() knows which */
 	} else {
 		if (pool->pressure)
-			want = div64_u64(pool->reserve_bytes - avail, SLAB_BYTES) + 1;
+			want = div64_u64(pool->reserve_bytes - next, SLAB_BYTES) + 1;
+		if (test_bit(0, &pool->is_oom))
+			want = max_t(u64, want, coming + OOM_SLABS);
 		if (pool->nr_slabs > pool->limit_slabs)
 			want = max(want, pool->nr_slabs - pool->limit_slabs);
-		want = min_t(u64, want, RECALL_PRESSURE_MAX);
+		want = min_t(u64, want, RECALL_AT_ONCE);
 	}
+	*ret_again_ms = pool->nr_slabs && next < 2 * pool->reserve_bytes ? WATCH_CLOSE_MS : WATCH_MS;
 	mutex_unlock(&pool->lock);
 	return want > coming ? want - coming : 0;
 }
@@ -406,24 +469,55 @@ static u32 recall_wanted(struct hc_pool *pool)
 static void watch_work_fn(struct work_struct *work)
 {
 	struct hc_pool *pool = container_of(to_delayed_work(work), struct hc_pool, watch_work);
-	u32 want = recall_wanted(pool);
-	u32 *ids;
+	unsigned int again_ms;
+	u32 want = recall_wanted(pool, &again_ms);
+	u32 *ids = pool->recall_ids;	/* made once: memory may be what is missing */
 
-	ids = want ? kmalloc(HCW_CTL_MAX, GFP_NOIO | __GFP_NOWARN) : NULL;
-	while (ids && want) {
+	while (want) {
 		u32 nr, peer = recall_collect(pool, min_t(u32, want, HCW_LEASE_MAX), ids, &nr);
 
 		if (!nr)
 			break;
 		want -= nr;
+		if (!recall_send(pool, peer, nr, ids)) {
+			/* Not on their way: the next look asks others, and these in a while. */
+			recall_unheard(pool, nr, ids);
+			continue;
+		}
 		hc_event(pool->node, HC_EV_RECALL, peer, 0, nr,
 			 "%u MiB lent to node %u were called back: %s.", nr, peer,
 			 pool->drain ? "this node drains" : "this node needs its memory");
-		recall_send(pool, peer, nr, ids);
 	}
-	kfree(ids);
+	mutex_lock(&pool->lock);
+	WRITE_ONCE(pool->nr_coming, coming_slabs(pool));
+	mutex_unlock(&pool->lock);
+	clear_bit(0, &pool->is_oom);
+	wake_up_all(&pool->back_wq);
 	if (!READ_ONCE(pool->is_ending))
-		queue_delayed_work(hc_ctl_wq, &pool->watch_work, msecs_to_jiffies(WATCH_MS));
+		queue_delayed_work(hc_ctl_wq, &pool->watch_work, msecs_to_jiffies(again_ms));
+}
+
+/*
+ * The kernel is about to kill a program for want of memory. What is lent can come
+ * back, and the kernel tries again when it has: no program dies for what was lent
+ * while its borrower gives it back. Whoever allocates waits here: for the first slab, as
+ * long as a peer may take to answer, and only while some are on their way.
+ */
+static int oom_notify(struct notifier_block *nb, unsigned long unused, void *data)
+{
+	struct hc_pool *pool = container_of(nb, struct hc_pool, oom_nb);
+	u64 before = atomic64_read(&pool->nr_back);
+	unsigned long *ret_freed = data;
+
+	if (!READ_ONCE(pool->nr_slabs))
+		return NOTIFY_OK;
+	set_bit(0, &pool->is_oom);
+	mod_delayed_work(hc_ctl_wq, &pool->watch_work, 0);
+	wait_event_timeout(pool->back_wq, atomic64_read(&pool->nr_back) != before ||
+			   (!test_bit(0, &pool->is_oom) && !READ_ONCE(pool->nr_coming)),
+			   msecs_to_jiffies(hc_request_timeout_ms));
+	*ret_freed += (atomic64_read(&pool->nr_back) - before) * HCW_SLAB_PAGES;
+	return NOTIFY_OK;
 }
 
 /* ---- life ---- */
@@ -467,7 +561,10 @@ struct hc_pool *hc_pool_create(struct hc_node *node)
 	xa_init(&pool->env_limits);
 	INIT_LIST_HEAD(&pool->slabs);
 	pool->reserve_bytes = default_reserve();
+	init_waitqueue_head(&pool->back_wq);
 	INIT_DELAYED_WORK(&pool->watch_work, watch_work_fn);
+	pool->oom_nb.notifier_call = oom_notify;
+	register_oom_notifier(&pool->oom_nb);
 	return pool;
 }
 
@@ -475,6 +572,7 @@ void hc_pool_destroy(struct hc_pool *pool)
 {
 	struct hc_lslab *slab, *tmp;
 
+	unregister_oom_notifier(&pool->oom_nb);
 	WRITE_ONCE(pool->is_ending, true);
 	cancel_delayed_work_sync(&pool->watch_work);
 	mutex_lock(&pool->lock);

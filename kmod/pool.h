@@ -7,6 +7,8 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <hyperchain/wire.h>
@@ -17,6 +19,7 @@ struct hc_peer;
 
 /* Bits of hc_lslab.flags */
 #define HC_LSLAB_PINS		0	/* it has pages, and the module stays for them */
+#define HC_LSLAB_UNHEARD	1	/* called back, and the borrower was out of reach */
 
 /* A slab lent to a peer. Found by its id; the borrower knows only that. */
 struct hc_lslab {
@@ -44,12 +47,19 @@ struct hc_pool {
 	u64 limit_slabs;
 	u64 reserve_bytes;
 	u64 nr_slabs;			/* lock */
+	u64 last_own;			/* bytes this node would have without lending, at the last look; lock */
 	u64 free_slabs;			/* what we would still lend; racily read */
 	u32 next_id;
 	bool drain;
 	bool pressure;
 	bool is_ending;
 	struct delayed_work watch_work;
+	u32 recall_ids[HCW_LEASE_MAX];	/* watch_work's */
+	atomic64_t nr_back;		/* slabs that came back, ever */
+	wait_queue_head_t back_wq;	/* when one has */
+	u64 nr_coming;			/* slabs called back and on their way, at the last look */
+	unsigned long is_oom;		/* bit 0: call some back, whatever the reserve says */
+	struct notifier_block oom_nb;
 };
 
 struct hc_pool *hc_pool_create(struct hc_node *node);

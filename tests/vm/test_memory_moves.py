@@ -89,6 +89,63 @@ def test_R8_donor_short_of_memory_calls_back(lab):
     assert "oom" not in n2.console().lower(), "the donor ran out of memory"
 
 
+@moves()
+def test_R8_no_program_dies_for_what_its_node_lent(lab):
+    """The donor keeps no reserve, and its own program wants more than is free: what is lent comes
+    back while the kernel looks for memory, and nobody is killed."""
+    c = ready(lab)
+    n2 = lab.node(2)
+    hog = busy(c)
+    lent = c.lent(2)["lent"]
+    assert lent > 8 * MIB, lent
+    n2.run("hyperchain memory donate 96M --reserve 0")
+    available = c.show(n2)["node"]["memory_available"] // MIB
+    glutton = c.hog(None, f"-m {available + 3} -w 0 -t 3000", node=n2)
+    try:
+        glutton.wait_filled()
+        c.say(f"n2 lends {c.lent(2)['lent'] // MIB} of {lent // MIB} MiB")
+        assert c.lent(2)["lent"] < lent
+        hog.wait_worked(50)
+    finally:
+        glutton.process.kill()
+        n2.run("hyperchain memory donate 96M --reserve 16M")
+    hog.wait_worked(50)
+    hog.finish()
+    c.check_healthy()
+    assert "out of memory" not in n2.console().lower(), "the donor killed a program"
+
+
+@vmtest(nodes=3, mem=256, kernels=ONE, timeout=700)
+def test_R8_who_has_no_other_place_hides_nobody(lab):
+    """Node 1 borrows from 2 alone and can put its pages nowhere else; node 3 can. When node 2 gets
+    short it asks 1 first, in vain, and then gets its memory back from 3."""
+    c = Cluster(lab).up({2: "96M"})
+    c.swap_on()
+    c.track("A", nodes=(2,), memory="8M", replicas=1)
+    stuck = c.hog("A", "-m 16 -w 0 -t 3000").wait_filled()
+    n2, n3 = lab.node(2), lab.node(3)
+    other = Cluster(lab, borrower=3)
+    other.swap_on(backing=True)
+    other.track("B", nodes=(2,), memory="8M", replicas=1)
+    free = other.hog("B", "-m 20 -t 3000").wait_filled()
+    c.say("both are at work")
+
+    def lent_to(number: int) -> int:
+        return sum(row["bytes"] for row in c.leases(2) if row["peer"] == number)
+
+    mine, theirs = lent_to(1), lent_to(3)
+    assert mine > 8 * MIB and theirs > 8 * MIB, (mine, theirs)
+    # What is called back of n1, who came first, does not come.
+    limit = (mine + theirs) // MIB - 6
+    n2.run(f"hyperchain memory donate {limit}M")
+    c.wait(lambda: c.lent(2)["lent"] <= limit * MIB, "n2 gets its memory back")
+    c.say(f"n2 lends {lent_to(1) // MIB} of {mine // MIB} MiB to n1, {lent_to(3) // MIB} of {theirs // MIB} MiB to n3")
+    assert lent_to(3) < theirs, "what n3 had stayed"
+    stuck.wait_worked(50).finish()
+    free.wait_worked(50).finish()
+    c.check_healthy()
+
+
 @moves(tags=("ci",))
 def test_R22_daemon_killed_and_restarted_under_load(lab):
     """kill -9, both ends in turn: memory does not notice; the new daemon takes the connections over."""
