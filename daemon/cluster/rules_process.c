@@ -137,6 +137,7 @@ void hcd_rules_order(struct hcd_rules *r, const struct pol_decision *d, const ch
 {
 	const Hcp__Process *p = process_of(r, d->pid);
 	struct hcd_outcome *out = &r->out;
+	char name[HCD_NAME_OF_PROGRAM];
 	Hcp__KeptMove *msg;
 	int64_t load;
 
@@ -157,7 +158,8 @@ void hcd_rules_order(struct hcd_rules *r, const struct pol_decision *d, const ch
 	msg->to = d->to;
 	msg->rule = strdup(rule);
 	msg->user = strdup(p->user);
-	msg->name = strdup(p->name);
+	hcd_text_clean(name, sizeof(name), p->name, "");
+	msg->name = strdup(name);
 	load = load_of(p->load);
 	msg->has_load = pol_known(load);
 	msg->load = msg->has_load ? load : 0;

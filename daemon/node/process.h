@@ -21,7 +21,7 @@
 #include "daemon/daemon.h"
 #include "tools/lib/hcnl.h"
 
-#define HCD_PROCESSES_MAX	256	/* told; the heaviest */
+#define HCD_PROCESSES_MAX	200	/* told, the heaviest: all of them fit one frame */
 #define HCD_PROCESSES_SEEN	1024	/* looked at */
 #define HCD_GUESTS_MAX		256
 #define HCD_WHY_LEN		96

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/cluster/text.h"
 #include "daemon/node/cleanup.h"
 #include "daemon/node/process.h"
 
@@ -25,7 +26,7 @@ static uint64_t boottime_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Name, CPU time and start of a process. */
+/* Name, CPU time and start of a process. Whoever runs it has chosen the name. */
 static bool read_stat(const char *proc, uint32_t pid, char *name, uint64_t *ret_ticks,
 		      uint64_t *ret_start)
 {
@@ -48,7 +49,7 @@ static bool read_stat(const char *proc, uint32_t pid, char *name, uint64_t *ret_
 		   &state, &user, &system, &start) != 4 || state == 'Z' || state == 'X')
 		return false;
 	*close = '\0';
-	snprintf(name, HCD_NAME_OF_PROGRAM, "%s", open + 1);
+	hcd_text_clean(name, HCD_NAME_OF_PROGRAM, open + 1, "");
 	*ret_ticks = user + system;
 	*ret_start = start;
 	return true;
@@ -196,10 +197,9 @@ static void check(struct hcd_look *look, struct hcnl *h)
 	for (int i = 0; reasons && i < CHECKS_MAX && (row = next_check(look)); i++) {
 		row->is_checked = true;
 		if (hcnl_move_check(h, row->pid, reasons, &n) < 0)
-			snprintf(row->why, sizeof(row->why), "%.*s", HCD_WHY_LEN - 1,
-				 hcnl_error(h));
+			hcd_text_clean(row->why, sizeof(row->why), hcnl_error(h), "");
 		else if (n)
-			snprintf(row->why, sizeof(row->why), "%.*s", HCD_WHY_LEN - 1, reasons[0]);
+			hcd_text_clean(row->why, sizeof(row->why), reasons[0], "");
 	}
 	free(reasons);
 }

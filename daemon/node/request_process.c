@@ -17,8 +17,6 @@ static json_t *row(const struct hcd_process *p, uint64_t now_ms)
 				(int)(!p->why[0] && !p->is_moving), "why",
 				p->is_moving ? "it is moving" : p->why);
 
-	if (!obj)	/* a name that is no UTF-8 */
-		return json_pack("{s:I}", "pid", (json_int_t)p->pid);
 	if (p->moved_ms)
 		json_object_set_new(obj, "moved_s",
 				    json_integer((json_int_t)(now_ms - p->moved_ms) / 1000));

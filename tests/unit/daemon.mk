@@ -19,7 +19,8 @@ test_daemon_auth_SRC	:= daemon/cluster/handshake.c daemon/cluster/auth.c daemon/
 test_daemon_config_SRC	:= daemon/node/config.c daemon/cluster/text.c
 test_daemon_state_SRC	:= daemon/node/state.c daemon/node/file.c daemon/node/config.c daemon/cluster/text.c
 test_daemon_load_SRC	:= daemon/node/load.c
-test_daemon_process_SRC	:= daemon/node/process.c daemon/node/process_look.c daemon/policy/order.c
+test_daemon_process_SRC	:= daemon/node/process.c daemon/node/process_look.c \
+			   daemon/policy/order.c daemon/cluster/text.c
 test_daemon_peer_SRC	:= daemon/policy/peer.c daemon/policy/env.c
 test_daemon_fsm_SRC	:= $(DAEMON_FSM)
 test_daemon_step_SRC	:= $(DAEMON_FSM)

@@ -125,8 +125,9 @@ START_TEST(test_R10_load_of_a_process)
 	put("cg/cgroup.procs", "10\n");
 	put("cg/sub/cgroup.procs", "11\n");
 	process(10, "a (b) c", 100, 7, 500, "10");
-	process(11, "idle", 5, 8, 100, "11");
+	process(11, "id\xffle\n", 5, 8, 100, "11");
 	at(1000);
+	ck_assert_str_eq(p->list[1].name, "id?le?");
 	ck_assert_uint_eq(p->nr, 2);
 	one = hcd_process_find(p, 10, 7);
 	ck_assert_ptr_nonnull(one);

@@ -227,6 +227,41 @@ START_TEST(test_R1_drained_leader_hands_over)
 }
 END_TEST
 
+START_TEST(test_R1_drained_node_keeps_what_is_restricted)
+{
+	world_new();
+	for (uint32_t id = 1; id <= 2; id++)
+		node(id, 0.1, 0.1);
+	user("A", "1,2", 2, 60);
+	proc(7, "A", 1, 0.05);
+	restricted(8, "A", 1, 0.05);
+	on_node(1, POL_EV_DRAIN, 1);
+	SAID("R1 migrate 7 1>2\nR1 alert 1");
+	world_end();
+}
+END_TEST
+
+/* Who moved a process before this state was made? It rests all the same. */
+START_TEST(test_R10_rest_is_told_from_outside)
+{
+	const struct pol_process_info moved = { .pid = 7, .has_moved = true, .moved_at = 0 };
+	const struct pol_event ev = { .kind = POL_EV_PROCESS, .process = &moved,
+				      .load = POL_UNKNOWN };
+
+	world_new();
+	node(1, 0.7, 0.1);
+	node(2, 0, 0.1);
+	user("A", "1,2", 1, 60);
+	proc(7, "A", 1, 0.4);
+	ck_assert_int_eq(step(&ev, 1), 0);
+	tick(29);
+	SAID("");
+	tick(30);
+	SAID("R10 migrate 7 1>2");
+	world_end();
+}
+END_TEST
+
 START_TEST(test_R1_removed_node_leaves_its_place)
 {
 	struct pol_user *a;
@@ -279,6 +314,8 @@ Suite *unit_suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_R22_a_twin_decides_the_same, 0, 100);
 	tcase_add_test(t, test_R1_drained_leader_hands_over);
+	tcase_add_test(t, test_R1_drained_node_keeps_what_is_restricted);
+	tcase_add_test(t, test_R10_rest_is_told_from_outside);
 	tcase_add_test(t, test_R1_removed_node_leaves_its_place);
 	tcase_add_test(t, test_R13_deleted_user_frees_all);
 	suite_add_tcase(s, t);
