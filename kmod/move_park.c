@@ -124,8 +124,7 @@ static void save_thread(struct hc_thread *t)
 	o->rseq = (__force u64)current->rseq;
 	o->rseq_sig = current->rseq_sig;
 	o->rseq_len = hc_rseq_len(current);
-	memcpy(o->comm, current->comm, sizeof(o->comm));
-	o->comm[sizeof(o->comm) - 1] = 0;
+	strscpy_pad(o->comm, current->comm, sizeof(o->comm));
 	if (save_xstate(t))
 		t->is_unsupported = true;
 }

@@ -14,21 +14,24 @@ struct walk {
 	const struct hci_vma *vma;	/* the last one */
 	u64 vma_end;			/* of all so far */
 	u64 run_end;			/* of the runs of @vma so far */
+	const struct hci_rec *files;	/* the first one */
 	u32 nr_threads, nr_vmas, nr_files, nr_pages, nr_signals;
 	u32 last_type;
 	s64 last_fd;
 	bool thread_open;		/* a THREAD whose XSTATE has not come */
 };
 
-/* A string of at least one byte in @room bytes, with its NUL. */
+/* A string of at least one byte in @room bytes, and nothing after it. */
 static bool text_ok(const char *text, u64 room)
 {
-	u64 i;
+	u64 i, len = 0;
 
-	for (i = 0; i < room; i++)
-		if (!text[i])
-			return i > 0;
-	return false;
+	while (len < room && text[len])
+		len++;
+	for (i = len; i < room; i++)
+		if (text[i])
+			return false;
+	return len && len < room;
 }
 
 static const char *head_check(const struct hci_head *h, u64 len)
@@ -74,7 +77,7 @@ static const char *thread_check(struct walk *w, const struct hci_rec *rec)
 		return "the image has a thread that can't be";
 	if (!w->nr_threads && t->tid != w->head->pid)
 		return "the first thread of the image is not its leader";
-	if (memcmp(t->comm, "", 1) && !text_ok(t->comm, sizeof(t->comm)))
+	if (t->comm[0] && !text_ok(t->comm, sizeof(t->comm)))
 		return "the image has a name without an end";
 	w->thread_open = true;
 	w->nr_threads++;
@@ -126,6 +129,33 @@ static const char *run_check(struct walk *w, const struct hci_rec *rec)
 	return NULL;
 }
 
+/* A descriptor that is a double of @f's: it came before, and is none itself. */
+static bool same_ok(const struct walk *w, const struct hci_file *f)
+{
+	const struct hci_rec *rec = w->files;
+
+	for (; rec && rec != &f->rec; rec = hc_image_next(w->head, rec)) {
+		const struct hci_file *other = (const struct hci_file *)rec;
+
+		if (rec->type == HCI_FILE && other->fd == f->same)
+			return other->kind != HCI_FILE_SAME;
+	}
+	return false;
+}
+
+/* Made up from home: of a kind that we know to make. */
+static bool home_ok(const struct hci_file *f)
+{
+	switch (f->mode & 0170000) {
+	case 0010000:	/* pipe */
+	case 0020000:	/* terminal */
+	case 0100000:	/* regular file */
+		return !(f->mode & ~0170777U);
+	default:
+		return false;
+	}
+}
+
 static const char *file_check(struct walk *w, const struct hci_rec *rec)
 {
 	const struct hci_file *f = (const struct hci_file *)rec;
@@ -134,13 +164,15 @@ static const char *file_check(struct walk *w, const struct hci_rec *rec)
 	if (rec->len < sizeof(*f) || w->last_type > HCI_FILE || !w->nr_vmas)
 		return "the image has a file in the wrong place";
 	if (f->fd > HCI_FD_MAX || (s64)f->fd <= w->last_fd || f->kind > HCI_FILE_MAX ||
-	    f->cloexec > 1 || (f->kind == HCI_FILE_SAME && f->same >= f->fd) || f->pos < 0)
+	    f->cloexec > 1 || f->pos < 0 || (f->kind == HCI_FILE_SAME && !same_ok(w, f)) ||
+	    (f->kind == HCI_FILE_HOME && !home_ok(f)))
 		return "the image has a descriptor that can't be";
 	if (!text_ok(path, rec->len - sizeof(*f)) || rec->len - sizeof(*f) > HCI_PATH_LEN ||
 	    (f->kind == HCI_FILE_PATH && path[0] != '/'))
 		return "the image has a file without a name";
 	w->last_fd = f->fd;
-	w->nr_files++;
+	if (!w->nr_files++)
+		w->files = rec;
 	return NULL;
 }
 

@@ -98,9 +98,13 @@ START_TEST(accepts)
 {
 	right();
 	ck_assert_ptr_null(hc_image_check(buf, len));
+	((struct hci_file *)find(HCI_FILE, 0))->kind = HCI_FILE_HOME;
+	((struct hci_file *)find(HCI_FILE, 0))->mode = 0010600;
+	ck_assert_ptr_null(hc_image_check(buf, len));
 }
 END_TEST
 
+#define FILE_REC(n) ((struct hci_file *)find(HCI_FILE, n))
 #define VMA(n) ((struct hci_vma *)find(HCI_VMA, n))
 #define WRONG(what)							\
 	do {								\
@@ -142,6 +146,15 @@ START_TEST(refusals)
 	WRONG(((struct hci_run *)find(HCI_RUN, 0))->start = 0x4ff000);
 	WRONG(((struct hci_file *)find(HCI_FILE, 1))->fd = 0);
 	WRONG(((struct hci_file *)find(HCI_FILE, 1))->same = 1);
+	WRONG(FILE_REC(1)->same = 7);				/* comes later, or never */
+	WRONG(FILE_REC(0)->kind = HCI_FILE_SAME);		/* of itself */
+	WRONG(FILE_REC(0)->kind = HCI_FILE_HOME);		/* of no kind */
+	WRONG(FILE_REC(0)->kind = HCI_FILE_HOME; FILE_REC(0)->mode = 0140644);	/* socket */
+	WRONG(FILE_REC(0)->kind = HCI_FILE_HOME; FILE_REC(0)->mode = 0104755);	/* setuid */
+	WRONG(((char *)(FILE_REC(0) + 1))[15] = 'x');		/* after its end */
+	WRONG(((char *)(VMA(0) + 1))[15] = 'x');
+	WRONG(h->exe[sizeof(h->exe) - 1] = 'x');
+	WRONG(h->cwd[100] = 'x');
 	WRONG(((struct hci_page *)find(HCI_PAGE, 0))->addr = 0x400001);
 	WRONG(((struct hci_rec *)find(HCI_PAGE, 0))->len = 8);
 	WRONG(((struct hci_rec *)find(HCI_PAGE, 0))->len = ~7U);
