@@ -12,6 +12,9 @@
 #include <linux/elfcore.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
+#if __has_include(<linux/filelock.h>)
+#include <linux/filelock.h>
+#endif
 #include <linux/mm.h>
 #include <linux/posix-timers.h>
 #include <linux/regset.h>
@@ -124,6 +127,20 @@ static inline struct gendisk *hc_disk_alloc(struct blk_mq_tag_set *set, unsigned
 	blk_queue_flag_set(QUEUE_FLAG_NOMERGES, gd->queue);
 	return gd;
 }
+
+/* ---- files that are served from home ---- */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define hc_idmap struct mnt_idmap
+#else
+#define hc_idmap struct user_namespace
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define hc_splice_read copy_splice_read
+#else
+#define hc_splice_read generic_file_splice_read
+#endif
 
 /* ---- state of programs ---- */
 

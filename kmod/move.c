@@ -222,6 +222,9 @@ static void tell(struct hc_move *move, u8 old)
 /* What the policy wants done. No lock is held. */
 static void act(struct hc_move *move, u32 actions)
 {
+	/* What was kept open for the other end. */
+	if (move->home && hc_move_is_over(hc_move_state(move)))
+		hc_serve_close(move->home);
 	if (actions & HC_MACT_ABORT)
 		hc_move_send(move, HCW_MOVE_ABORT, 0, NULL, 0, NULL, NULL);
 	if (actions & HC_MACT_RESUME)

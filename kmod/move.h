@@ -25,6 +25,7 @@
 #ifndef _HC_MOVE_H
 #define _HC_MOVE_H
 
+#include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
@@ -108,7 +109,9 @@ struct hc_move {
 	atomic_t nr_stores;
 	struct list_head ios;		/* requests to home under way; lock */
 	struct list_head proxies;	/* files served from home; lock */
-	u64 io_id;
+	u64 io_id;			/* lock */
+	bool has_no_files;		/* lock: home does not serve any more */
+	unsigned long away_at;		/* jiffies when home was lost, 0 = it is there */
 	bool home_is_gone;
 	bool home_is_stopped;		/* it stopped because home did: no news there */
 };
@@ -218,6 +221,17 @@ void hc_move_check(struct task_struct *leader, unsigned int by_us, struct hc_mov
 /** hc_move_file_kind() - enum hci_file_kind for an open file, or -1 with a reason in @r */
 int hc_move_file_kind(struct file *file, u32 fd, struct hc_move_reasons *r);
 
+/* Descriptors of a program, ascending; a reference of each file is held. */
+struct hc_files {
+	u32 nr;
+	struct file *file[HCI_FILES_MAX];
+	u32 fd[HCI_FILES_MAX];
+};
+
+/** hc_files_get() - of @leader; NULL when out of memory or out of range (more than fit) */
+struct hc_files *hc_files_get(struct task_struct *leader);
+void hc_files_put(struct hc_files *files);
+
 /* ---- move_park.c ---- */
 
 enum hc_park_state { HC_PARK_QUEUED, HC_PARK_PARKED, HC_PARK_GONE };
@@ -298,21 +312,30 @@ void hc_move_home_watch(struct hc_move *move);
 
 /* ---- move_serve.c ---- */
 
+#define HC_IO_WINDOW 4096	/* requests whose numbers are remembered */
+
 struct hc_home {
 	struct hc_move *move;
 	spinlock_t lock;
 	wait_queue_head_t wq;		/* news */
-	wait_queue_head_t serve_wq;
+	wait_queue_head_t serve_wq;	/* requests */
 	u32 kind[16], status[16];	/* news, a ring */
 	u32 head, tail;
 	bool is_attached, is_closed;
 	bool was_stopped;
+	/* lock: */
 	struct list_head requests;	/* waiting for a thread */
 	struct list_head running;
-	u32 nr_idle;
+	u32 nr_queued, nr_idle, nr_wanted; /* requests; threads that wait; threads to be made */
+	u64 io_top;			/* the greatest number of a request so far */
+	DECLARE_BITMAP(io_seen, HC_IO_WINDOW);
 	struct list_head objects;
+	atomic_t nr_requests;		/* held in memory */
 };
 
+/** hc_serve_add() - from now on @file is there for the program as @id; takes a reference */
+int hc_serve_add(struct hc_move *move, u32 id, struct file *file);
+/** hc_serve_request() - -EINVAL, -EBADF; -ENOMEM when it may be asked again */
 int hc_serve_request(struct hc_move *move, const struct hcw_move_io *io, const void *data,
 		     u32 data_len);
 void hc_serve_cancel(struct hc_move *move, u64 id);
@@ -362,11 +385,14 @@ u64 hc_store_left(struct hc_store *store);
 
 int hc_proxy_init(void);
 void hc_proxy_exit(void);
-/** hc_proxy_open() - in the helper: make descriptor f->fd a proxy of @object */
-int hc_proxy_open(struct hc_move *move, const struct hci_file *f, u32 object);
+/** hc_proxy_open() - in the helper: a new descriptor for the file @f at home; >= 0 or -errno */
+int hc_proxy_open(struct hc_move *move, const struct hci_file *f);
 void hc_proxy_done(struct hc_move *move, const struct hcw_move_done *done, const void *data,
 		   u32 data_len);
-void hc_proxy_poll(struct hc_move *move, u32 object, u32 mask);
+void hc_proxy_poll(struct hc_move *move, const struct hcw_move_poll *poll);
+/** hc_proxy_fail() - home is gone for good: whatever waits for it, and comes later, is EIO */
 void hc_proxy_fail(struct hc_move *move);
+/** hc_proxy_tick() - what could not be said to home is said now */
+void hc_proxy_tick(struct hc_move *move);
 
 #endif /* _HC_MOVE_H */

@@ -492,96 +492,64 @@ static int put_private(struct hc_move *move, struct hc_image *image, u64 upto, u
 
 /* ---- descriptors ---- */
 
-struct file_walk {
-	struct file **files;
-	u8 *cloexec;
-	u32 *fds;
-	u32 nr;
-};
-
-static int take_file(const void *ctx, struct file *file, unsigned int fd)
+static bool is_cloexec(struct task_struct *t, u32 fd)
 {
-	struct file_walk *w = (struct file_walk *)ctx;
-
-	if (w->nr == HCI_FILES_MAX)
-		return -E2BIG;
-	w->files[w->nr] = get_file(file);
-	w->fds[w->nr++] = fd;
-	return 0;
-}
-
-static void take_cloexec(struct task_struct *t, struct file_walk *w)
-{
-	u32 i;
+	bool is_set;
 
 	task_lock(t);
 	spin_lock(&t->files->file_lock);
-	for (i = 0; i < w->nr; i++)
-		w->cloexec[i] = hc_close_on_exec(t->files, w->fds[i]);
+	is_set = hc_close_on_exec(t->files, fd);
 	spin_unlock(&t->files->file_lock);
 	task_unlock(t);
+	return is_set;
 }
 
-static int put_file(struct hc_image *image, struct file_walk *w, u32 i, char *buf)
+static int put_file(struct hc_move *move, struct hc_image *image, struct hc_files *files, u32 i,
+		    char *buf)
 {
-	struct file *file = w->files[i];
+	struct file *file = files->file[i];
 	struct inode *inode = file_inode(file);
 	char *name = d_path(&file->f_path, buf, HCI_PATH_LEN);
 	struct hci_file *f;
 	int kind;
 	u32 k;
 
-	kind = hc_move_file_kind(file, w->fds[i], NULL);
+	kind = hc_move_file_kind(file, files->fd[i], NULL);
 	if (kind < 0 || IS_ERR(name))
 		return -EOPNOTSUPP;
 	f = hc_image_add(image, HCI_FILE, sizeof(*f) + strlen(name) + 1);
 	if (!f)
 		return image->err;
 	f->kind = kind;
-	f->fd = w->fds[i];
+	f->fd = files->fd[i];
 	f->same = f->fd;
 	for (k = 0; k < i; k++)
-		if (w->files[k] == file) {
+		if (files->file[k] == file) {
 			f->kind = HCI_FILE_SAME;
-			f->same = w->fds[k];
+			f->same = files->fd[k];
 			break;
 		}
 	f->flags = file->f_flags;
-	f->cloexec = w->cloexec[i];
+	f->cloexec = is_cloexec(move->leader, f->fd);
 	f->pos = max_t(s64, file->f_pos, 0);
 	f->size = i_size_read(inode);
 	f->ino = inode->i_ino;
-	f->mode = inode->i_mode;
+	f->mode = inode->i_mode & (S_IFMT | 0777);
 	f->rdev = inode->i_rdev;
 	memcpy(f + 1, name, strlen(name) + 1);
-	return 0;
+	return f->kind == HCI_FILE_HOME ? hc_serve_add(move, f->fd, file) : 0;
 }
 
 static int put_files(struct hc_move *move, struct hc_image *image, char *buf, u32 *ret_nr)
 {
-	struct file_walk w = { };
-	int err = -ENOMEM;
+	struct hc_files *files = hc_files_get(move->leader);
+	int err = files ? 0 : -ENOMEM;
 	u32 i;
 
-	w.files = kvcalloc(HCI_FILES_MAX, sizeof(*w.files), GFP_KERNEL);
-	w.cloexec = kvcalloc(HCI_FILES_MAX, sizeof(*w.cloexec), GFP_KERNEL);
-	w.fds = kvcalloc(HCI_FILES_MAX, sizeof(*w.fds), GFP_KERNEL);
-	if (w.files && w.cloexec && w.fds) {
-		task_lock(move->leader);
-		err = move->leader->files ? iterate_fd(move->leader->files, 0, take_file, &w) :
-		      -ESRCH;
-		task_unlock(move->leader);
-		if (!err)
-			take_cloexec(move->leader, &w);
-		for (i = 0; !err && i < w.nr; i++)
-			err = put_file(image, &w, i, buf);
-		for (i = 0; i < w.nr; i++)
-			fput(w.files[i]);
-		*ret_nr = w.nr;
-	}
-	kvfree(w.fds);
-	kvfree(w.cloexec);
-	kvfree(w.files);
+	for (i = 0; !err && i < files->nr; i++)
+		err = put_file(move, image, files, i, buf);
+	*ret_nr = files ? files->nr : 0;
+	hc_files_put(files);
 	return err;
 }
 

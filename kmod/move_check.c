@@ -21,6 +21,7 @@
 #include "move.h"
 
 #define PATH_ROOM 512
+#define HVC_MAJOR 229	/* consoles of virtual machines */
 
 void hc_move_reason(struct hc_move_reasons *r, const char *fmt, ...)
 {
@@ -248,10 +249,58 @@ static bool is_plain_device(const struct inode *inode)
 	}
 }
 
+static bool is_terminal(const struct inode *inode)
+{
+	if (!S_ISCHR(inode->i_mode))
+		return false;
+	switch (MAJOR(inode->i_rdev)) {
+	case TTY_MAJOR:
+	case TTYAUX_MAJOR:
+	case HVC_MAJOR:
+	case UNIX98_PTY_SLAVE_MAJOR ... UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT - 1:
+	case UNIX98_PTY_MASTER_MAJOR ... UNIX98_PTY_MASTER_MAJOR + UNIX98_PTY_MAJOR_COUNT - 1:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Closing a descriptor of the file at home would give them up. */
+static bool has_posix_locks(struct inode *inode)
+{
+	struct file_lock_context *ctx = locks_inode_context(inode);
+
+	return ctx && !list_empty_careful(&ctx->flc_posix);
+}
+
+/* Whether the shadow's threads can read and write it for the program; NULL, or why not. */
+static const char *home_refuses(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (S_ISSOCK(inode->i_mode))
+		return "a socket";
+	if (S_ISDIR(inode->i_mode))
+		return "a directory";
+	if (S_ISREG(inode->i_mode) && inode->i_sb->s_flags & SB_NOUSER)
+		return "a special file";
+	if (is_terminal(inode))
+		return "a terminal";
+	if (!S_ISREG(inode->i_mode) && !S_ISFIFO(inode->i_mode))
+		return S_ISCHR(inode->i_mode) ? "a device" : "a special file";
+	if ((file->f_mode & FMODE_READ && (file->f_op->read || !file->f_op->read_iter)) ||
+	    (file->f_mode & FMODE_WRITE && (file->f_op->write || !file->f_op->write_iter)))
+		return "a file of the kernel's own";
+	if (has_posix_locks(inode))
+		return "a locked file";
+	return NULL;
+}
+
 int hc_move_file_kind(struct file *file, u32 fd, struct hc_move_reasons *r)
 {
 	struct inode *inode = file_inode(file);
 	char buf[64], *name;
+	const char *no;
 
 	name = d_path(&file->f_path, buf, sizeof(buf));
 	if (IS_ERR(name))
@@ -266,38 +315,61 @@ int hc_move_file_kind(struct file *file, u32 fd, struct hc_move_reasons *r)
 	}
 	if (S_ISCHR(inode->i_mode) && is_plain_device(inode))
 		return HCI_FILE_PATH;
-	hc_move_reason(r, "descriptor %u (%s) is a %s, which is not carried yet", fd, name,
-		       S_ISSOCK(inode->i_mode) ? "socket" : S_ISDIR(inode->i_mode) ? "directory" :
-		       S_ISCHR(inode->i_mode) ? "device" : S_ISFIFO(inode->i_mode) ? "pipe" :
-		       S_ISREG(inode->i_mode) ? "file" : "special file");
+	no = home_refuses(file);
+	if (!no)
+		return HCI_FILE_HOME;
+	hc_move_reason(r, "descriptor %u (%s) is %s, which is not carried yet", fd, name, no);
 	return -1;
 }
 
-struct file_walk {
-	struct hc_move_reasons *r;
-	u32 n;
-};
-
-static int check_file(const void *ctx, struct file *file, unsigned int fd)
+static int take_file(const void *ctx, struct file *file, unsigned int fd)
 {
-	struct file_walk *w = (struct file_walk *)ctx;
+	struct hc_files *files = (struct hc_files *)ctx;
 
-	hc_move_file_kind(file, fd, w->r);
-	w->n++;
+	if (files->nr == HCI_FILES_MAX)
+		return -E2BIG;
+	files->file[files->nr] = get_file(file);
+	files->fd[files->nr++] = fd;
 	return 0;
+}
+
+/* Looked at later, outside of the locks: their names may need to sleep. */
+struct hc_files *hc_files_get(struct task_struct *leader)
+{
+	struct hc_files *files = kvzalloc(sizeof(*files), GFP_KERNEL);
+	int err = -ESRCH;
+
+	if (!files)
+		return NULL;
+	task_lock(leader);
+	if (leader->files)
+		err = iterate_fd(leader->files, 0, take_file, files);
+	task_unlock(leader);
+	if (!err)
+		return files;
+	hc_files_put(files);
+	return NULL;
+}
+
+void hc_files_put(struct hc_files *files)
+{
+	u32 i;
+
+	for (i = 0; files && i < files->nr; i++)
+		fput(files->file[i]);
+	kvfree(files);
 }
 
 static void check_files(struct task_struct *leader, struct hc_move_reasons *r)
 {
-	struct file_walk w = { .r = r };
+	struct hc_files *files = hc_files_get(leader);
+	u32 i;
 
-	/* The reasons are plain memory: fine under a lock. */
-	task_lock(leader);
-	if (leader->files)
-		iterate_fd(leader->files, 0, check_file, &w);
-	task_unlock(leader);
-	if (w.n > HCI_FILES_MAX)
-		hc_move_reason(r, "it has more than %d descriptors open", HCI_FILES_MAX);
+	if (!files)
+		hc_move_reason(r, "it has more than %d descriptors open, or none", HCI_FILES_MAX);
+	for (i = 0; files && i < files->nr; i++)
+		hc_move_file_kind(files->file[i], files->fd[i], r);
+	hc_files_put(files);
 }
 
 void hc_move_check(struct task_struct *leader, unsigned int by_us, struct hc_move_reasons *ret)

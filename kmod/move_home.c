@@ -14,6 +14,12 @@
 #include "main.h"
 #include "move.h"
 
+/* That it should stop or end counts more than that a file should be read. */
+static bool has_news(struct hc_home *home)
+{
+	return READ_ONCE(home->head) != READ_ONCE(home->tail) || READ_ONCE(home->nr_wanted);
+}
+
 static ssize_t home_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
 	struct hc_home *home = file->private_data;
@@ -22,13 +28,16 @@ static ssize_t home_read(struct file *file, char __user *to, size_t len, loff_t 
 
 	if (len < sizeof(news))
 		return -EINVAL;
-	err = wait_event_interruptible(home->wq, READ_ONCE(home->head) != READ_ONCE(home->tail));
+	err = wait_event_interruptible(home->wq, has_news(home));
 	if (err)
 		return err;
 	spin_lock(&home->lock);
 	if (home->head != home->tail) {
 		news.kind = home->kind[home->tail % ARRAY_SIZE(home->kind)];
 		news.status = home->status[home->tail++ % ARRAY_SIZE(home->kind)];
+	} else if (home->nr_wanted) {
+		home->nr_wanted--;
+		news.kind = HCM_NEWS_SERVE;
 	}
 	spin_unlock(&home->lock);
 	return copy_to_user(to, &news, sizeof(news)) ? -EFAULT : sizeof(news);
@@ -39,7 +48,7 @@ static __poll_t home_poll(struct file *file, poll_table *table)
 	struct hc_home *home = file->private_data;
 
 	poll_wait(file, &home->wq, table);
-	return READ_ONCE(home->head) != READ_ONCE(home->tail) ? EPOLLIN | EPOLLRDNORM : 0;
+	return has_news(home) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static long home_signal(struct hc_home *home, unsigned long arg)
@@ -169,6 +178,8 @@ void hc_move_home_watch(struct hc_move *move)
 
 void hc_move_home_free(struct hc_move *move)
 {
+	if (move->home)
+		hc_serve_close(move->home);
 	kfree(move->home);
 	move->home = NULL;
 }

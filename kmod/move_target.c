@@ -315,7 +315,7 @@ static long ctl_file(struct hc_move *move, unsigned long arg)
 	down_read(&move->mm_lock);
 	f = move->has_image && move->image ? file_record(move, in.index) : NULL;
 	if (f && f->kind == HCI_FILE_HOME)
-		err = hc_proxy_open(move, f, in.object);
+		err = in.object == f->fd ? hc_proxy_open(move, f) : -EINVAL;
 	up_read(&move->mm_lock);
 	return err;
 }
@@ -476,6 +476,7 @@ void hc_move_tick_target(struct hc_move *move)
 	u8 state = hc_move_state(move);
 	enum hc_move_peer peer = hc_move_peer_state(move);
 
+	hc_proxy_tick(move);
 	if ((state == HC_MOVE_INVITED || state == HC_MOVE_LOADED) &&
 	    (peer == HC_MOVE_PEER_REBORN || time_after(jiffies, move->give_up_at)))
 		hc_move_do(move, HC_MEV_GIVE_UP, "node %u did not say to run it",

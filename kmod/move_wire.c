@@ -168,7 +168,10 @@ static void target_op(struct hc_move_req *req, struct hc_move *move)
 			hc_proxy_done(move, done, done + 1, le32_to_cpu(done->data_len));
 		break;
 	case HCW_MOVE_POLL:
-		hc_proxy_poll(move, req->msg.arg >> 32, (u32)req->msg.arg);
+		if (req->msg.nr != sizeof(struct hcw_move_poll))
+			status = HCW_EINVAL;
+		else
+			hc_proxy_poll(move, (const struct hcw_move_poll *)req->data);
 		break;
 	default:
 		status = HCW_EINVAL;
@@ -215,9 +218,22 @@ static void on_status(struct hc_move *move, u32 status)
 	}
 }
 
-static void source_op(struct hc_move_req *req, struct hc_move *move)
+static u16 on_io(struct hc_move_req *req, struct hc_move *move)
 {
 	const struct hcw_move_io *io = (const void *)req->data;
+	int err;
+
+	if (req->msg.nr < sizeof(*io) ||
+	    le32_to_cpu(io->data_len) != req->msg.nr - sizeof(*io))
+		return HCW_EINVAL;
+	/* Asked before the answer to GO was heard: it is one. */
+	hc_move_do(move, HC_MEV_RUNS, NULL);
+	err = hc_serve_request(move, io, io + 1, le32_to_cpu(io->data_len));
+	return err == -ENOMEM ? HCW_ENOMEM : err ? HCW_EINVAL : HCW_OK;
+}
+
+static void source_op(struct hc_move_req *req, struct hc_move *move)
+{
 	u16 status = HCW_OK;
 
 	switch (req->msg.page) {
@@ -240,10 +256,7 @@ static void source_op(struct hc_move_req *req, struct hc_move *move)
 		on_status(move, req->msg.arg);
 		break;
 	case HCW_MOVE_IO:
-		if (req->msg.nr < sizeof(*io) ||
-		    le32_to_cpu(io->data_len) != req->msg.nr - sizeof(*io) ||
-		    hc_serve_request(move, io, io + 1, le32_to_cpu(io->data_len)))
-			status = HCW_EINVAL;
+		status = on_io(req, move);
 		break;
 	case HCW_MOVE_CANCEL:
 		hc_serve_cancel(move, req->msg.arg);

@@ -92,7 +92,7 @@ enum hcw_move_op {
 	HCW_MOVE_IO,	/* target: struct hcw_move_io, done at home; its result comes as DONE */
 	HCW_MOVE_DONE,	/* source: struct hcw_move_done */
 	HCW_MOVE_CANCEL, /* target: arg = number of an IO that a signal interrupted */
-	HCW_MOVE_POLL,	/* source: arg = object << 32 | poll mask of a file at home: it changed */
+	HCW_MOVE_POLL,	/* source: struct hcw_move_poll, a file at home changed */
 	HCW_MOVE_OP_MAX = HCW_MOVE_POLL,
 };
 
@@ -108,6 +108,7 @@ enum hcw_move_answer {
 };
 
 #define HCW_MOVE_DATA_MAX	8192	/* bytes of an HCW_MOVE request */
+#define HCW_IO_DATA_MAX		8128	/* bytes read or written by one HCW_MOVE_IO */
 
 /* hcw_hdr.flags */
 #define HCW_F_ANSWER		0x01
@@ -197,11 +198,14 @@ enum hcw_io_op {
 	HCW_IO_INVALID,
 	HCW_IO_READ,	/* len bytes from offset, or from where it stands */
 	HCW_IO_WRITE,	/* data */
-	HCW_IO_IOCTL,	/* cmd, arg or data in, up to len bytes out */
+	HCW_IO_IOCTL,	/* cmd and arg or data, as kmod/policy/ioctl.h says of @cmd */
 	HCW_IO_POLL,	/* mask now; a POLL message whenever it changes */
 	HCW_IO_SEEK,	/* offset, cmd = whence */
-	HCW_IO_CLOSE,	/* the last reference over there is gone */
-	HCW_IO_MAX = HCW_IO_CLOSE,
+	HCW_IO_CLOSE,	/* the last reference over there is gone; done when answered, no DONE */
+	HCW_IO_STAT,	/* struct hcw_move_stat */
+	HCW_IO_SYNC,	/* content to the disk; cmd = 1: not the times */
+	HCW_IO_TRUNCATE, /* offset = new length */
+	HCW_IO_MAX = HCW_IO_TRUNCATE,
 };
 
 #define HCW_IO_HERE	((__u64)-1)	/* offset: the file's own position */
@@ -226,6 +230,28 @@ struct hcw_move_done {
 	__le32 mask;		/* poll events now */
 	__le32 flags;		/* O_NONBLOCK, O_APPEND of the description at home */
 	__le32 data_len;	/* bytes that follow */
+	__le32 seq;		/* of @mask: what is older says nothing any more. 0 = no mask */
+};
+
+struct hcw_move_poll {
+	__le32 object;
+	__le32 mask;
+	__le32 seq;		/* as in struct hcw_move_done; of the same row */
+	__le32 reserved;
+};
+
+/* What stat(2) says of a file at home. */
+struct hcw_move_stat {
+	__le64 dev;		/* major << 32 | minor, as rdev */
+	__le64 ino;
+	__le64 rdev;
+	__le64 size;
+	__le64 blocks;		/* of 512 bytes */
+	__le64 atime_ns, mtime_ns, ctime_ns;
+	__le32 mode;
+	__le32 nlink;
+	__le32 uid, gid;	/* of the first user namespace */
+	__le32 blksize;
 	__le32 reserved;
 };
 
@@ -243,5 +269,7 @@ HCW_ASSERT_SIZE(struct hcw_move_clock, 16);
 HCW_ASSERT_SIZE(struct hcw_move_signal, 136);
 HCW_ASSERT_SIZE(struct hcw_move_io, 48);
 HCW_ASSERT_SIZE(struct hcw_move_done, 40);
+HCW_ASSERT_SIZE(struct hcw_move_poll, 16);
+HCW_ASSERT_SIZE(struct hcw_move_stat, 88);
 
 #endif /* _HYPERCHAIN_WIRE_H */

@@ -14,11 +14,13 @@ test_placement_FLAGS	:= $(KPOLICY_FLAGS)
 test_wire_check_SRC	:= kmod/policy/wire_check.c
 test_wire_check_FLAGS	:= $(KPOLICY_FLAGS)
 
-UNIT			+= test_move test_image
+UNIT			+= test_move test_image test_ioctl
 test_move_SRC		:= kmod/policy/move.c
 test_move_FLAGS		:= $(KPOLICY_FLAGS)
 test_image_SRC		:= kmod/policy/image.c
 test_image_FLAGS	:= $(KPOLICY_FLAGS)
+test_ioctl_SRC		:= kmod/policy/ioctl.c
+test_ioctl_FLAGS	:= $(KPOLICY_FLAGS)
 
 UNIT			+= test_shm_model
 test_shm_model_SRC	:= kmod/policy/shm.c

@@ -102,15 +102,14 @@ def test_R21_killed_at_home_or_there_it_dies_at_both(lab):
 
 @vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
 def test_R21_what_cannot_move_is_told_and_goes_on(lab):
-    """A pipe, a child, a node that takes nothing: refused with a sentence, at no cost."""
+    """A directory, a child, a node that takes nothing: refused with a sentence, at no cost."""
     m = Movers(lab)
-    shell, pid = m.start("-m 2 -t 8", redirect="</dev/null 2>/dev/null | cat")
-    pid = int(m.n1.output("pgrep -x hc-mover"))
+    shell, pid = m.start("-m 2 -t 8", redirect=QUIET + " 5</tmp")
     told = m.n1.run(f"hyperchain migrate --check {pid} --json", check=False)
     reasons = json.loads(told.stdout)["reasons"]
-    assert told.status == 1 and any("pipe" in reason for reason in reasons), reasons
+    assert told.status == 1 and any("directory" in reason for reason in reasons), reasons
     refused = m.n1.run(f"hyperchain migrate {pid} 2", check=False)
-    assert refused.status == 1 and "descriptor 1" in refused.stdout, refused
+    assert refused.status == 1 and "descriptor 5" in refused.stdout, refused
     parent = m.n1.start("sh -c 'sleep 30 & wait' </dev/null >/dev/null 2>&1")
     m.n1.wait_for("pgrep -x sleep", 10)
     ppid = m.n1.output("awk '{print $4}' /proc/$(pgrep -x sleep)/stat")

@@ -153,6 +153,15 @@ static void image_read(long len, struct image *ret)
 	ret->head = (const struct hci_head *)bytes;
 }
 
+static void file_place(const struct hci_file *f, int fd)
+{
+	if (fd == (int)f->fd)
+		return;
+	if (dup3(fd, f->fd, O_CLOEXEC) < 0)
+		fail("descriptor %u could not be made there: %s", f->fd, strerror(errno));
+	close(fd);
+}
+
 /* Descriptor @fd again by its path: only if it is the same thing. */
 static void file_open(const struct hci_file *f)
 {
@@ -167,11 +176,17 @@ static void file_open(const struct hci_file *f)
 	if ((st.st_mode & S_IFMT) != (f->mode & S_IFMT) || !S_ISCHR(st.st_mode) ||
 	    makedev(f->rdev >> 20, f->rdev & 0xfffff) != st.st_rdev)
 		fail("%.60s is something else there", path);
-	if (fd != (int)f->fd) {
-		if (dup3(fd, f->fd, O_CLOEXEC) < 0)
-			fail("descriptor %u could not be made there: %s", f->fd, strerror(errno));
-		close(fd);
-	}
+	file_place(f, fd);
+}
+
+static void file_home(const struct hci_file *f, uint32_t index)
+{
+	struct hcm_file home = { .object = f->fd, .index = index };
+	int fd = ioctl(ctl, HCM_FILE, &home);
+
+	if (fd < 0)
+		fail("descriptor %u could not be served from home: %s", f->fd, strerror(errno));
+	file_place(f, fd);
 }
 
 static void make_room(const struct image *im)
@@ -195,15 +210,13 @@ static void files(const struct image *im)
 	const struct hci_rec *rec = NULL;
 	uint32_t index = 0;
 
-	while ((rec = next(im, rec, HCI_FILE))) {
+	for (; (rec = next(im, rec, HCI_FILE)); index++) {
 		const struct hci_file *f = (const struct hci_file *)rec;
-		struct hcm_file home = { .object = f->fd, .index = index++ };
 
 		if (f->kind == HCI_FILE_PATH)
 			file_open(f);
-		else if (f->kind == HCI_FILE_HOME && ioctl(ctl, HCM_FILE, &home))
-			fail("descriptor %u could not be served from home: %s", f->fd,
-			     strerror(errno));
+		else if (f->kind == HCI_FILE_HOME)
+			file_home(f, index);
 		else if (f->kind == HCI_FILE_SAME && dup3(f->same, f->fd, O_CLOEXEC) < 0)
 			fail("descriptor %u could not be doubled there", f->fd);
 		if (fcntl(f->fd, F_SETFD, f->cloexec ? FD_CLOEXEC : 0))

@@ -31,9 +31,18 @@
 static int home_fd = -1;
 static unsigned int nr_threads;
 
-/* Serves until home is closed; a signal for job control stops it like any process. */
+/*
+ * Serves until home is closed. What the terminal sends to a job in the background that
+ * reads or writes is meant for us: we stop, and the program with us.
+ */
 static void *serve(void *scratch)
 {
+	sigset_t job;
+
+	sigemptyset(&job);
+	sigaddset(&job, SIGTTIN);
+	sigaddset(&job, SIGTTOU);
+	pthread_sigmask(SIG_UNBLOCK, &job, NULL);
 	while (ioctl(home_fd, HCM_SERVE, scratch) == 0 || errno == EINTR)
 		;
 	return NULL;
@@ -127,19 +136,21 @@ int main(void)
 {
 	const char *fd = getenv("HC_FD"), *comm = getenv("HC_COMM");
 	struct pollfd wait[2] = { { .events = POLLIN }, { .events = POLLIN } };
-	sigset_t all, job;
+	sigset_t all;
 
 	if (!fd)
 		return 126;
 	home_fd = atoi(fd);
 	if (comm)
 		prctl(PR_SET_NAME, comm);
-	/* Nothing is handled here. Those for job control reach the service threads. */
+	/* The module holds what the program has open, and lets it go when the program does. */
+	if ((home_fd && close_range(0, home_fd - 1, 0)) || close_range(home_fd + 1, ~0U, 0))
+		return 126;
+	/* Nothing is handled here. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	sigemptyset(&job);
-	sigaddset(&job, SIGTTIN);
-	sigaddset(&job, SIGTTOU);
+	sigdelset(&all, SIGTTIN);
+	sigdelset(&all, SIGTTOU);
 	for (int signo = 1; signo < NSIG; signo++)
 		signal(signo, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);

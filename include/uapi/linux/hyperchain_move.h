@@ -11,7 +11,7 @@
  *   HCM_INFO	what to prepare: clocks, process ids
  *   HCM_WAIT	by the process that will be the program: until the image is there.
  *		Returns its length; read(2) gives it, checked
- *   HCM_FILE	make the proxy of a file that is served from home
+ *   HCM_FILE	make a file that is served from home. Returns a descriptor for it
  *   HCM_JOIN	by every thread: sleeps until the program runs, and never returns into
  *		the helper. The last one replaces the address space
  *   HCM_STATUS	by the parent: the program ended, stopped or goes on (wait status)
