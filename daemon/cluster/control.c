@@ -61,7 +61,7 @@ struct hcd_watch *hcd_control_watch(struct hcd_control *c, uint32_t id)
 		c->nr_watch++;
 	}
 	free(c->watch[i].part);
-	c->watch[i] = (struct hcd_watch){ .id = id };
+	c->watch[i] = (struct hcd_watch){ .id = id, .first_ms = hcd_control_now(c) };
 	return &c->watch[i];
 }
 

@@ -48,6 +48,7 @@ struct hcd_visit;
 /* What the controller, or in part any member, remembers of a member. */
 struct hcd_watch {
 	uint32_t id;
+	uint64_t first_ms;		/* it is known since */
 	uint64_t heard_ms;		/* its last beat */
 	uint64_t sign_ms;		/* its last frame of any kind */
 	/* What it says of the controller that was there before the one of that term. */

@@ -169,13 +169,17 @@ static bool former_heard(struct hcd_control *c, uint64_t *ret_ms)
 	return true;
 }
 
-static uint64_t silent_since(struct hcd_control *c, const struct hcd_watch *w)
+static uint64_t silent_ms(struct hcd_control *c, const struct hcd_watch *w, uint64_t now_ms)
 {
 	uint64_t since_ms = w->heard_ms, floor_ms = c->office_ms;
 
 	if (w->id == c->former && former_heard(c, &floor_ms) && w->sign_ms > since_ms)
 		since_ms = w->sign_ms;
-	return since_ms > floor_ms ? since_ms : floor_ms;
+	/* Who has just joined has had no time to say anything. */
+	if (w->first_ms > since_ms)
+		since_ms = w->first_ms;
+	since_ms = since_ms > floor_ms ? since_ms : floor_ms;
+	return now_ms > since_ms ? now_ms - since_ms : 0;
 }
 
 static void watch_members(struct hcd_control *c, uint64_t now_ms)
@@ -185,7 +189,7 @@ static void watch_members(struct hcd_control *c, uint64_t now_ms)
 	for (size_t i = 0; i < c->fsm->nr_members; i++) {
 		const struct hcd_member *m = &c->fsm->members[i];
 		struct hcd_watch *w = hcd_control_watch(c, m->id);
-		uint64_t since_ms;
+		uint64_t silent;
 
 		if (!w)
 			continue;
@@ -196,10 +200,10 @@ static void watch_members(struct hcd_control *c, uint64_t now_ms)
 				tell(c, w, false, 0, now_ms);
 			continue;
 		}
-		since_ms = silent_since(c, w);
-		if (!m->is_dead && now_ms - since_ms > failure_ms) {
+		silent = silent_ms(c, w, now_ms);
+		if (!m->is_dead && silent > failure_ms) {
 			w->epoch = w->epoch ? w->epoch : m->epoch;
-			tell(c, w, true, now_ms - since_ms, now_ms);
+			tell(c, w, true, silent, now_ms);
 		} else if (m->is_dead && w->heard_ms && now_ms - w->heard_ms < failure_ms / 2) {
 			tell(c, w, false, 0, now_ms);
 		}
