@@ -12,9 +12,6 @@
 #include <linux/elfcore.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
-#if __has_include(<linux/filelock.h>)
-#include <linux/filelock.h>
-#endif
 #include <linux/mm.h>
 #include <linux/posix-timers.h>
 #include <linux/regset.h>
@@ -23,6 +20,9 @@
 #include <asm/fpu/xcr.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#include <linux/filelock.h>	/* part of fs.h before */
+#endif
 
 /* 6.2: the per-task page fragment must not be used from softirq. */
 static inline void hc_sk_no_task_frag(struct sock *sk)
