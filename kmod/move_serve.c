@@ -85,7 +85,7 @@ static void object_release(struct kref *kref)
 /* The mask and its place in the row of masks. */
 static u32 mask_sample(struct hc_object *o, u32 *ret_seq)
 {
-	u32 mask = EPOLLERR | EPOLLHUP;
+	u32 mask = (__force u32)(EPOLLERR | EPOLLHUP);
 
 	mutex_lock(&o->lock);
 	if (o->file)

@@ -461,7 +461,8 @@ static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
 			want = max(want, pool->nr_slabs - pool->limit_slabs);
 		want = min_t(u64, want, RECALL_AT_ONCE);
 	}
-	*ret_again_ms = pool->nr_slabs && next < 2 * pool->reserve_bytes ? WATCH_CLOSE_MS : WATCH_MS;
+	*ret_again_ms = pool->nr_slabs && next < 2 * pool->reserve_bytes ?
+			WATCH_CLOSE_MS : WATCH_MS;
 	mutex_unlock(&pool->lock);
 	return want > coming ? want - coming : 0;
 }

@@ -47,7 +47,7 @@ struct hc_pool {
 	u64 limit_slabs;
 	u64 reserve_bytes;
 	u64 nr_slabs;			/* lock */
-	u64 last_own;			/* bytes this node would have without lending, at the last look; lock */
+	u64 last_own;			/* bytes we would have without lending, last time; lock */
 	u64 free_slabs;			/* what we would still lend; racily read */
 	u32 next_id;
 	bool drain;
