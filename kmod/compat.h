@@ -12,12 +12,14 @@
 #include <linux/elfcore.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
+#include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/posix-timers.h>
 #include <linux/regset.h>
 #include <linux/sched/signal.h>
 #include <linux/version.h>
 #include <asm/fpu/xcr.h>
+#include <asm/ibt.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
@@ -355,6 +357,17 @@ static inline bool hc_pud_leaf(pud_t pud)
 #else
 	return pud_large(pud);
 #endif
+}
+
+/*
+ * Where the function begins that a registered probe was put on by name: with indirect branch
+ * tracking (6.12 has it) the probe itself stands behind the ENDBR that the function begins with.
+ */
+static inline void *hc_probed_function(const struct kprobe *kp)
+{
+	u8 *addr = (u8 *)kp->addr;
+
+	return is_endbr(*(u32 *)(addr - ENDBR_INSN_SIZE)) ? addr - ENDBR_INSN_SIZE : addr;
 }
 
 /* kernel/futex/futex.h: how an interrupted wait notes what it was. */

@@ -65,7 +65,7 @@ int hc_restore_init(void)
 
 		if (register_kprobe(&kp))
 			continue;	/* programs in such calls are refused */
-		restarts[i].fn = (void *)kp.addr;
+		restarts[i].fn = hc_probed_function(&kp);
 		unregister_kprobe(&kp);
 	}
 	return 0;

@@ -70,6 +70,21 @@ def test_R21_threads_move_together(lab):
     assert m.status(shell) == 17
 
 
+@vmtest(nodes=2, mem=256, timeout=240)
+def test_R21_sleepers_move_and_wake_in_time(lab):
+    """Interrupted calls with a time go on there: a sleep, and a poll(2)."""
+    m = Movers(lab)
+    for call in ("time.sleep(12)", "select.poll().poll(12000)"):
+        program = f"import select, time; t = time.monotonic(); {call}; raise SystemExit(11 < time.monotonic() - t < 40)"
+        shell = m.n1.start(f"python3 -c '{program}' {QUIET} & echo pid $!; wait $!; echo status $?")
+        lab.wait_for(lambda: "pid" in shell.stdout, 20, "the program starts")
+        pid = int(shell.stdout.split()[1])
+        m.n1.wait_for(f"grep -qE 'nanosleep|poll' /proc/{pid}/wchan", 20)
+        answer = m.move(pid, 2)
+        assert answer["ok"], (call, answer)
+        assert m.status(shell) == 1, call
+
+
 @vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
 def test_R21_signals_reach_the_program_and_its_end_the_parent(lab):
     """Stop and go on; TERM at home ends it there, and the parent sees the signal."""
