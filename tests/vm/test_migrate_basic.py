@@ -44,7 +44,7 @@ class Movers:
         return [row for row in rows if pid is None or row["pid"] == pid]
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=180)
 def test_R21_a_program_moves_and_its_parent_gets_its_status(lab):
     """Memory, registers, clock and ids are right after the move; the exit status comes home."""
     m = Movers(lab)
@@ -60,7 +60,7 @@ def test_R21_a_program_moves_and_its_parent_gets_its_status(lab):
     m.lab.wait_for(lambda: not m.n2.run("pgrep -x hc-mover", check=False).stdout, 10, "it is gone there")
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=180)
 def test_R21_threads_move_together(lab):
     m = Movers(lab)
     shell, pid = m.start("-m 2 -j 6 -t 8 -e 17")
@@ -85,7 +85,7 @@ def test_R21_sleepers_move_and_wake_in_time(lab):
         assert m.status(shell) == 1, call
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=180)
 def test_R21_signals_reach_the_program_and_its_end_the_parent(lab):
     """Stop and go on; TERM at home ends it there, and the parent sees the signal."""
     m = Movers(lab)
@@ -101,7 +101,7 @@ def test_R21_signals_reach_the_program_and_its_end_the_parent(lab):
     m.lab.wait_for(lambda: not m.n2.run("pgrep -x hc-mover", check=False).stdout, 10, "it is gone there")
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=180)
 def test_R21_killed_at_home_or_there_it_dies_at_both(lab):
     m = Movers(lab)
     shell, pid = m.start("-m 4 -t 60")
@@ -115,7 +115,7 @@ def test_R21_killed_at_home_or_there_it_dies_at_both(lab):
     assert m.status(shell) == 128 + 9
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=180)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=180)
 def test_R21_what_cannot_move_is_told_and_goes_on(lab):
     """A directory, a child, a node that takes nothing: refused with a sentence, at no cost."""
     m = Movers(lab)
@@ -139,7 +139,7 @@ def test_R21_what_cannot_move_is_told_and_goes_on(lab):
     assert m.status(shell) == 42
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=240)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=240)
 def test_R21_one_move_at_a_time_and_the_module_stays(lab):
     m = Movers(lab)
     shell, pid = m.start("-m 16 -t 12")
@@ -155,7 +155,7 @@ def test_R21_one_move_at_a_time_and_the_module_stays(lab):
     assert m.status(shell) == 42
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=240)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=240)
 def test_R21_target_dies_and_the_parent_is_told(lab):
     """After the commit the program dies with its node: its parent sees SIGKILL when that is certain."""
     m = Movers(lab)
@@ -167,7 +167,7 @@ def test_R21_target_dies_and_the_parent_is_told(lab):
     assert m.status(shell, 90) == 128 + 9
 
 
-@vmtest(nodes=2, mem=256, tags=("ci",), timeout=240)
+@vmtest(nodes=2, mem=256, tags=("ci",), alone=True, timeout=240)
 def test_R21_source_dies_after_all_memory_came(lab):
     """The program goes on where it is."""
     m = Movers(lab)
