@@ -363,14 +363,14 @@ int hc_serve_request(struct hc_move *move, const struct hcw_move_io *io, const v
 	r->offset = le64_to_cpu(io->offset);
 	r->in_len = data_len;
 	memcpy(r->data, data, data_len);
-	r->move = move;
+	r->move = hc_move_get(move);	/* before it is on a list: it may be over at once */
 	err = request_queue(home, object, r);
 	if (err) {
 		atomic_dec(&home->nr_requests);
+		hc_move_put(move);
 		kfree(r);
 		return err == -EEXIST ? 0 : err;
 	}
-	hc_move_get(move);
 	return 0;
 }
 
