@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What every file of the project must have, and must not have.
 
-SPDX tag, no path or package host of one machine, nothing unfinished, no trailing blanks, lines of
-100 columns at most (Python 120), files under 800 lines (one object per file).
+SPDX tag, no path or package host of one machine, nothing unfinished, files under 800 lines (one
+object per file), and the form that .editorconfig asks for: its rules are read from there.
 """
+import configparser
+import fnmatch
 import glob
 import os
 import re
@@ -18,7 +20,6 @@ BINARY = re.compile(r"\.(png|gz|xz|bin)$")
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
 HOSTS = re.compile(r"\b(deb|security|snapshot|ftp|registry|proxy|pypi|archive)(\.[a-z0-9-]+)*\."
                    r"(debian\.org|ubuntu\.com|npmjs\.org|golang\.org|python\.org|crates\.io)\b")
-MAX_COLUMNS = {".c": 100, ".h": 100, ".sh": 100, ".py": 120}
 MAX_LINES = 800
 
 
@@ -39,7 +40,41 @@ def columns(line):
     return len(line.expandtabs(8))
 
 
-def check(path, text, words):
+def read_rules():
+    """.editorconfig as [(patterns, {key: value})]."""
+    parser = configparser.ConfigParser(delimiters=("=",), comment_prefixes=("#",))
+    with open(".editorconfig", encoding="utf-8") as text:
+        parser.read_string("[root]\n" + text.read())
+    return [(name.strip("{}").split(","), dict(parser[name])) for name in parser.sections() if name != "root"]
+
+
+def rules_of(path, rules):
+    """What holds for @path: later sections win. A pattern without a slash is for the file's name."""
+    found = {}
+    for patterns, keys in rules:
+        if any(fnmatch.fnmatchcase(path if "/" in p else os.path.basename(path), p) for p in patterns):
+            found.update(keys)
+    return found
+
+
+def check_form(text, lines, form):
+    """Against the keys of .editorconfig."""
+    if form.get("end_of_line") == "lf" and "\r" in text:
+        yield 1, "carriage returns: lines end with a line feed alone"
+    if form.get("insert_final_newline") == "true" and text and lines[-1]:
+        yield len(lines), "no newline at the end of the file"
+    limit = int(form.get("max_line_length", 100000))
+    wrong_indent = {"tab": re.compile(r"\t*( {8}| +\t)"), "space": re.compile(r" *\t")}.get(form.get("indent_style"))
+    for number, line in enumerate(lines, 1):
+        if form.get("trim_trailing_whitespace") == "true" and line != line.rstrip():
+            yield number, "blanks at the end of the line"
+        if columns(line) > limit and '"' not in line:     # sentences for people are not broken
+            yield number, f"{columns(line)} columns, at most {limit}"
+        if wrong_indent and wrong_indent.match(line):
+            yield number, f"is not indented by {form['indent_style']}s"
+
+
+def check(path, text, words, form):
     lines = text.split("\n")
     if not NO_TAG.search(path) and TAG not in "\n".join(lines[:4]):
         yield 1, f"no '{TAG}' in its head"
@@ -48,13 +83,7 @@ def check(path, text, words):
             yield number, "unfinished: finish it, or file an issue"
         if HOSTS.search(line) or any(word in line for word in words):
             yield number, "names a path or package host of one machine"
-        if path.endswith(".md") or path == "LICENSE":
-            continue
-        if line != line.rstrip():
-            yield number, "blanks at the end of the line"
-        limit = MAX_COLUMNS.get(os.path.splitext(path)[1], 1000)
-        if columns(line) > limit and '"' not in line:     # sentences for people are not broken
-            yield number, f"{columns(line)} columns, at most {limit}"
+    yield from check_form(text, lines, form)
     if re.search(r"\.([ch]|py)$", path) and len(lines) > MAX_LINES:
         yield len(lines), f"{len(lines)} lines, at most {MAX_LINES}: one object per file"
 
@@ -62,14 +91,14 @@ def check(path, text, words):
 def main():
     paths = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
                            check=True, capture_output=True, text=True).stdout.split("\n")
-    words = machine_words()
+    words, rules = machine_words(), read_rules()
     bad = count = 0
     for path in filter(None, paths):
         if BINARY.search(path) or not os.path.isfile(path) or os.path.islink(path):
             continue
         count += 1
-        with open(path, encoding="utf-8") as file:
-            for number, what in check(path, file.read(), words):
+        with open(path, encoding="utf-8", newline="") as file:
+            for number, what in check(path, file.read(), words, rules_of(path, rules)):
                 print(f"{path}:{number}: {what}")
                 bad += 1
     print(f"{count} files, {bad} findings")
