@@ -71,6 +71,9 @@ class Lab:
         the lab goes down when this process ends, however it ends."""
         if self.is_up():
             raise LabError(f"the lab {self.name!r} is up already: take it down, or choose another --name")
+        if os.geteuid():
+            raise LabError("a lab needs root, for its images and its network namespace: run this as root; "
+                           "`lab doctor` says whether anything else is missing")
         nodes = prepare(self._specs)
         self._tidy()
         self.directory.mkdir(parents=True)
