@@ -142,7 +142,7 @@ bench: ## measure against NBD and NVMe/TCP in the same guests, writes build/benc
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
-soak: ## the long tests ten times over, added up in build/soak.json; PART=k/n does a part of them
+soak: ## the long tests and the fuzz targets ten times over, added up in build/soak.json; PART=k/n does a part of them
 	@tests/deps/ensure build check lab
 	@$(MAKE) --no-print-directory all
 	@tests/vm/soak $(PART)
