@@ -21,6 +21,23 @@ static void list_push(struct hc_map *map, u32 *head, u32 i)
 	*head = i;
 }
 
+/* Behind the first one, which is being filled: few slabs are partly empty then. */
+static void list_push_second(struct hc_map *map, u32 *head, u32 i)
+{
+	struct hc_slab *s = &map->slabs[i];
+	u32 first = *head;
+
+	if (first == HC_SLAB_NONE) {
+		list_push(map, head, i);
+		return;
+	}
+	s->prev = first;
+	s->next = map->slabs[first].next;
+	if (s->next != HC_SLAB_NONE)
+		map->slabs[s->next].prev = i;
+	map->slabs[first].next = i;
+}
+
 static void list_cut(struct hc_map *map, u32 *head, u32 i)
 {
 	struct hc_slab *s = &map->slabs[i];
@@ -251,7 +268,7 @@ int hc_map_slab_add(struct hc_map *map, struct hc_menv *env, u8 target, u32 id)
 	s->state = HC_SLAB_LIVE;
 	s->listed = 1;
 	hash_add(map, i);
-	list_push(map, &share->head, i);
+	list_push_second(map, &share->head, i);
 	share->nr_slabs++;
 	share->nr_free += HC_SLAB_PAGES;
 	return (int)i;

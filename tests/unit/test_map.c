@@ -297,6 +297,26 @@ START_TEST(reserving)
 }
 END_TEST
 
+START_TEST(one_slab_is_filled_before_the_next)
+{
+	u32 loc[16], second, first = (u32)hc_map_slab_add(&map, &env, A, 1);
+
+	ck_assert_int_eq(hc_map_reserve(&map, &env, A, 0, 16, 0, loc), 0);
+	hc_map_slab_add(&map, &env, A, 2);
+	hc_map_slab_add(&map, &env, A, 3);
+	for (u32 i = 16; i < HC_SLAB_PAGES; i += 16) {
+		ck_assert_int_eq(hc_map_reserve(&map, &env, A, i, 16, 0, loc), 0);
+		ck_assert_uint_eq(loc[0], (first << HC_SLAB_SHIFT) + i);
+	}
+	ck_assert_int_eq(hc_map_reserve(&map, &env, A, 300, 16, 0, loc), 0);
+	ck_assert_uint_ne(loc[0] >> HC_SLAB_SHIFT, first);
+	second = loc[0] >> HC_SLAB_SHIFT;
+	hc_map_slab_add(&map, &env, A, 4);
+	ck_assert_int_eq(hc_map_reserve(&map, &env, A, 316, 16, 0, loc), 0);
+	ck_assert_uint_eq(loc[0] >> HC_SLAB_SHIFT, second);
+}
+END_TEST
+
 START_TEST(reserving_in_holes)
 {
 	u32 loc[16], all[HC_SLAB_PAGES], i;
@@ -657,6 +677,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, freeing);
 	tcase_add_test(t, free_during_first_write);
 	tcase_add_test(t, reserving);
+	tcase_add_test(t, one_slab_is_filled_before_the_next);
 	tcase_add_test(t, reserving_in_holes);
 	tcase_add_test(t, a_donor_dies);
 	tcase_add_test(t, all_donors_die);
