@@ -135,13 +135,9 @@ struct del_job {
 static int del_run(struct hcd_job *job, struct hcnl *h)
 {
 	struct del_job *j = (struct del_job *)job;
-	struct hcnl_peer peer;
-	int r;
+	int r = h ? hcnl_peer_forget(h, j->config.id, j->force) : 0;
 
 	/* Without a module, or never connected: it has nothing of that peer. */
-	if (!h || hcnl_peer_get(h, j->config.id, &peer) == -ENOENT)
-		return 0;
-	r = hcnl_peer_del(h, j->config.id, j->force);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -153,12 +149,7 @@ static void del_done(struct hcd_job *job)
 
 	if (job->result < 0) {
 		hcd_cluster_peer_set(d->cluster, &j->config, false);
-		if (job->result == -EBUSY)
-			hcd_request_fail(j->req,
-					 "%s Move its pages first (\"hyperchain memory drain --peer %u --wait\"), or give them up with --force.",
-					 job->error, j->config.id);
-		else
-			hcd_request_fail(j->req, "%s", job->error);
+		hcd_request_fail(j->req, "%s", job->error);
 	} else {
 		state_del(&d->state, j->config.id);
 		if (hcd_save(d, error) < 0)

@@ -192,7 +192,9 @@ def test_R20a_donor_loads_its_module_anew(lab):
     c.stop_daemon(n2)
     # It holds pages, so it has to be told that nobody is to get them back.
     assert "in use" in n2.run("rmmod hyperchain", check=False).stderr.lower()
-    n2.run("hyperchain peer del 1")
+    told = n2.run("hyperchain peer del 1", check=False)
+    assert told.status and "lends memory to node 1" in told.stderr, told
+    n2.run("hyperchain peer del 1 --force")
     n2.run("rmmod hyperchain", 60)
     c.load_module(n2)
     c.start_daemon(n2)

@@ -138,33 +138,22 @@ static error_t parse_del(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* No daemon: the module's part can be done at least. */
-static int del_in_module(struct hcnl *h, const struct args *a)
-{
-	int r = hcnl_peer_del(h, a->id, a->force);
-
-	if (r == -EBUSY)
-		return cli_fail("%s Move its pages first (\"hyperchain memory drain --peer %u --wait\"), or give them up with --force.",
-				hcnl_error(h), a->id);
-	return r < 0 ? cli_fail("%s", hcnl_error(h)) : CLI_OK;
-}
-
 static int peer_del(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "force", OPT_FORCE, NULL, 0,
-		  "Even when it holds the only copy of a page: that page is lost", 0 },
+		  "Even when it holds the only copy of a page, or this node lends to it: what is there is lost", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {
 		.options = options, .parser = parse_del, .args_doc = "ID",
-		.doc = "Forget the node ID. Refused while it holds the only copy of a page.",
+		.doc = "Forget the node ID. Refused while it holds the only copy of a page, or this node lends memory to it.",
 		.children = cli_change_options,
 	};
 	HCNL_CLEAN struct hcnl *h = NULL;
 	struct args a = { 0 };
 	struct hcnl_peer peer;
-	char buf[FORMAT_LEN];
+	char buf[FORMAT_LEN], lent[FORMAT_LEN];
 	json_t *req;
 	int r;
 
@@ -175,8 +164,8 @@ static int peer_del(int argc, char **argv)
 			return cli_open(&h);	/* says why it is not there */
 		if (hcnl_peer_get(h, a.id, &peer) < 0)
 			return cli_fail("%s", hcnl_error(h));
-		printf("Would forget node %u, which holds %s of this node's pages.\n", a.id,
-		       size_format(peer.used, buf));
+		printf("Would forget node %u, which holds %s of this node's pages and has %s of memory from this node.\n",
+		       a.id, size_format(peer.used, buf), size_format(peer.lent, lent));
 		return CLI_OK;
 	}
 	req = json_pack("{s:s s:I}", "do", "peer.del", "id", (json_int_t)a.id);
@@ -186,8 +175,9 @@ static int peer_del(int argc, char **argv)
 		return cli_json(json_pack("{s:b s:o}", "dry_run", 1, "request", req));
 	r = cli_ask(h, req, NULL);
 	if (r == -ENOTCONN && h) {
-		if (del_in_module(h, &a))
-			return CLI_FAILED;
+		/* No daemon: the module's part can be done at least. */
+		if (hcnl_peer_forget(h, a.id, a.force) < 0)
+			return cli_fail("%s", hcnl_error(h));
 		cli_note("no daemon is running: one that starts later may connect to it again.");
 	} else if (r < 0) {
 		return cli_fail("%s", cli_ask_error());

@@ -126,6 +126,25 @@ int hcnl_peer_get(struct hcnl *h, uint32_t id, struct hcnl_peer *ret_peer)
 	return r;
 }
 
+int hcnl_peer_forget(struct hcnl *h, uint32_t id, bool force)
+{
+	struct hcnl_peer peer;
+	int r = force ? 0 : hcnl_peer_get(h, id, &peer);
+
+	if (r < 0)
+		return r;
+	if (!force && peer.lent)
+		return hcnl_fail(h, -EBUSY,
+				 "This node lends memory to node %u, whose pages would be lost here: call them back first (\"hyperchain memory drain --wait\"), or give them up with --force.",
+				 id);
+	r = hcnl_peer_del(h, id, force);
+	if (r == -EBUSY)
+		return hcnl_fail(h, r,
+				 "Node %u holds pages of this node: move them first (\"hyperchain memory drain --peer %u --wait\"), or give them up with --force.",
+				 id, id);
+	return r;
+}
+
 static int cmp_peer(const void *a, const void *b)
 {
 	const struct hcnl_peer *x = a, *y = b;

@@ -241,6 +241,9 @@ int hcnl_peer_drain(struct hcnl *h, uint32_t id, bool drain);
 /* -EBUSY while it holds the only copy of a page, unless @force. Admin. */
 int hcnl_peer_del(struct hcnl *h, uint32_t id, bool force);
 
+/* The same for a person: -EBUSY and what to do, also while this node lends to @id. Admin. */
+int hcnl_peer_forget(struct hcnl *h, uint32_t id, bool force);
+
 int hcnl_peer_get(struct hcnl *h, uint32_t id, struct hcnl_peer *ret_peer);
 
 /* All peers, by id. *@ret_peers is freed by the caller with free(3), NULL when there are none. */
