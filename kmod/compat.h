@@ -287,7 +287,29 @@ static inline bool hc_vma_is_odd(struct vm_area_struct *vma)
 	if (vma->vm_userfaultfd_ctx.ctx)
 		return true;
 #endif
-	return flags & (VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3);
+#ifdef CONFIG_ARCH_HAS_PKEYS
+	if (flags & (VM_PKEY_BIT0 | VM_PKEY_BIT1 | VM_PKEY_BIT2 | VM_PKEY_BIT3))
+		return true;
+#endif
+	return false;
+}
+
+static inline bool hc_task_has_io_uring(struct task_struct *t)
+{
+#ifdef CONFIG_IO_URING
+	return t->io_uring;
+#else
+	return false;
+#endif
+}
+
+static inline bool hc_task_has_mempolicy(struct task_struct *t)
+{
+#ifdef CONFIG_NUMA
+	return t->mempolicy;
+#else
+	return false;
+#endif
 }
 
 static inline bool hc_mm_has_ldt(struct mm_struct *mm)

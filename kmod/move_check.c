@@ -115,7 +115,7 @@ static void check_thread(struct task_struct *t, struct task_struct *leader,
 		hc_move_reason(r, "thread %d has child processes", tid);
 	if (t->seccomp.mode)
 		hc_move_reason(r, "thread %d has a seccomp filter", tid);
-	if (t->io_uring)
+	if (hc_task_has_io_uring(t))
 		hc_move_reason(r, "thread %d uses io_uring", tid);
 	if (hc_has_sem_undo(t))
 		hc_move_reason(r, "thread %d has SysV semaphores to undo", tid);
@@ -125,7 +125,7 @@ static void check_thread(struct task_struct *t, struct task_struct *leader,
 		hc_move_reason(r, "thread %d has a scheduling policy of its own", tid);
 	if (!cpumask_subset(cpu_online_mask, t->cpus_ptr))
 		hc_move_reason(r, "thread %d is bound to some processors", tid);
-	if (t->mempolicy)
+	if (hc_task_has_mempolicy(t))
 		hc_move_reason(r, "thread %d has a NUMA policy", tid);
 	if (t->files != leader->files || t->fs != leader->fs)
 		hc_move_reason(r, "thread %d has descriptors or a directory of its own", tid);
