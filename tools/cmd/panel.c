@@ -53,7 +53,7 @@ struct screen {
 	struct row rows[PANEL_NODES_MAX];
 	size_t nr;
 	int cols, lines;
-	newtComponent form, list, said;
+	newtComponent form, list, bar, said;
 	bool is_utf8;
 };
 
@@ -124,7 +124,6 @@ static void add_row(struct screen *s, size_t i, int width)
 static void build(struct screen *s)
 {
 	int width, height, bottom;
-	newtComponent bar;
 	char title[HC_NAME_LEN + 32];
 
 	size_get(&s->cols, &s->lines);
@@ -134,9 +133,9 @@ static void build(struct screen *s)
 	snprintf(title, sizeof(title), "Nodes of %s", s->panel.user[0] ? s->panel.user : "...");
 	newtCenteredWindow((unsigned int)width, (unsigned int)height, title);
 	newtPushHelpLine(" Space: use or leave the node   Up, Down: another one   q: end");
-	bar = newtVerticalScrollbar(width - 1, 0, bottom, NEWT_COLORSET_WINDOW,
-				    NEWT_COLORSET_ACTCHECKBOX);
-	s->list = newtForm(bar, NULL, 0);
+	s->bar = newtVerticalScrollbar(width - 1, 0, bottom, NEWT_COLORSET_WINDOW,
+				       NEWT_COLORSET_ACTCHECKBOX);
+	s->list = newtForm(s->bar, NULL, 0);
 	newtFormSetHeight(s->list, bottom);
 	newtFormSetBackground(s->list, NEWT_COLORSET_WINDOW);
 	s->nr = s->panel.nr;
@@ -158,6 +157,7 @@ static void tear_down(struct screen *s)
 	if (!s->nr)
 		newtFormDestroy(s->list);
 	newtFormDestroy(s->form);
+	newtComponentDestroy(s->bar);	/* a form does not own its scroll bar */
 	newtPopHelpLine();
 	newtPopWindow();
 }
