@@ -9,6 +9,7 @@
  *	  identity/NAME/		host keys: they outlive the container
  *	  image/debian.tar		made by mmdebstrap when no image is named
  *	  lxc/NAME/			liblxc's own
+ *	  job/ID.RUN/			a run of a job: see job.c
  *
  * What comes from an image or from the container is touched only by hcc_sandbox(): in the
  * environment's user namespace, with its root directory as the root. All functions return 0 or

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "container.h"
+#include "job.h"
 
 #define REQUEST_MAX	65536
 
@@ -222,6 +223,7 @@ static int lock(const struct call *c, char error[HCC_ERROR_LEN])
 
 static int handle(struct call *c, const char *text, size_t len, char error[HCC_ERROR_LEN])
 {
+	json_t *answer = NULL;
 	const char *name;
 	json_error_t why;
 	int r;
@@ -230,6 +232,13 @@ static int handle(struct call *c, const char *text, size_t len, char error[HCC_E
 	name = json_string_value(json_object_get(c->request, "do"));
 	if (!name)
 		return hcc_fail(error, -EINVAL, "That is no request.");
+	/* Jobs live beside what is done with their container; their runs exclude each other. */
+	if (strncmp(name, "job.", 4) == 0) {
+		r = hcc_job(name, c->request, &answer, error);
+		if (r == 0)
+			tell(c->fd, answer);
+		return r;
+	}
 	r = hcc_spec_parse(c->request, &c->spec, error) ? : hcc_place(&c->spec, &c->place, error);
 	if (r < 0)
 		return r;
@@ -268,6 +277,7 @@ static int make_dirs(char error[HCC_ERROR_LEN])
 	} dirs[] = {
 		{ HCC_DIR, 0711 }, { HCC_DIR "/env", 0711 }, { HCC_DIR "/identity", 0700 },
 		{ HCC_DIR "/image", 0700 }, { HCC_DIR "/lxc", 0711 }, { HCC_DIR "/lock", 0700 },
+		{ HCC_DIR "/job", 0700 },
 		{ "/run/hyperchain", 0755 },
 	};
 
