@@ -15,6 +15,7 @@ struct hcd_alerts;
 struct hcd_cluster;
 struct hcd_containers;
 struct hcd_control;
+struct hcd_jobs;
 struct hcd_module;
 struct hcd_processes;
 struct hcd_stats;
@@ -38,6 +39,7 @@ struct hcd {
 	struct hcd_control *control;
 	struct hcd_admin *admin;
 	struct hcd_containers *containers;
+	struct hcd_jobs *jobs;
 	struct hcd_stats *stats;
 	struct hcd_alerts *alerts;
 	struct hcd_swap_progress swap;

@@ -16,6 +16,7 @@
 #include "daemon/daemon.h"
 #include "daemon/env/container.h"
 #include "daemon/env/envs.h"
+#include "daemon/env/job.h"
 #include "daemon/node/admin.h"
 #include "daemon/node/agent.h"
 #include "daemon/node/alert.h"
@@ -285,6 +286,7 @@ static void on_handed_over(void *arg)
 	struct hcd *d = &life->d;
 
 	d->control = NULL;
+	hcd_jobs_stop(d->jobs);
 	hcd_stats_stop(d->stats);
 	d->stats = NULL;
 	hcd_alerts_stop(d->alerts);
@@ -409,7 +411,8 @@ static int start(struct life *life, const struct hcd_psk *psk, char error[HCD_ER
 		return -EINVAL;
 	d->stats = hcd_stats_start(d);
 	d->alerts = hcd_alerts_start(d);
-	if (!d->stats || !d->alerts) {
+	d->jobs = hcd_jobs_start(d);
+	if (!d->stats || !d->alerts || !d->jobs) {
 		snprintf(error, HCD_ERROR_LEN, "Memory is short.");
 		return -ENOMEM;
 	}

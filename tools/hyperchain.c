@@ -23,6 +23,7 @@ static const struct cli_cmd nouns[] = {
 	{ "env",	cmd_env,	"environments: create, list, show, start, stop, resize, exec, del" },
 	{ "migrate",	cmd_migrate,	"move a running program to another node" },
 	{ "process",	cmd_process,	"programs that have moved: list, show, accept, resolve" },
+	{ "job",	cmd_job,	"programs that begin when a node is free: submit, list, show, stop" },
 	{ "user",	cmd_user,	"who has which nodes: list, show, add, del, request, candidates, pick, select, deselect" },
 	{ "panel",	cmd_panel,	"a user's nodes, live, with boxes to tick" },
 	{ "usage",	cmd_usage,	"what users had of which nodes: report" },

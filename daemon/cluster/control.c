@@ -15,6 +15,7 @@
 #include "daemon/cluster/rules.h"
 #include "daemon/cluster/text.h"
 #include "daemon/daemon.h"
+#include "daemon/env/job.h"
 #include "daemon/node/alert.h"
 #include "daemon/node/cleanup.h"
 #include "daemon/node/file.h"
@@ -295,6 +296,15 @@ void hcd_control_frame(struct hcd_control *c, struct hcd_peer *peer,
 		break;
 	case HCD_FRAME_PROCESSES:
 		hcd_rules_report(c->rules, peer->config.id, frame->payload, frame->len);
+		break;
+	case HCD_FRAME_JOB_REPORT:
+		hcd_rules_job_report(c->rules, peer->config.id, frame->payload, frame->len);
+		break;
+	case HCD_FRAME_JOB_READ:
+		hcd_jobs_read_frame(c->d, peer, frame);
+		break;
+	case HCD_FRAME_JOB_PIECE:
+		hcd_jobs_piece_frame(c->d, peer, frame);
 		break;
 	case HCD_FRAME_REMOVED:
 		removed = hcp__removed__unpack(NULL, frame->len, frame->payload);

@@ -46,6 +46,9 @@ enum hcd_frame_type {
 	HCD_FRAME_JOIN,		/* a joiner's only one */
 	HCD_FRAME_JOINED,
 	HCD_FRAME_PROCESSES,
+	HCD_FRAME_JOB_REPORT,
+	HCD_FRAME_JOB_READ,
+	HCD_FRAME_JOB_PIECE,
 };
 
 struct hcd_frame {

@@ -48,6 +48,7 @@
 #define HCD_DECISION_INPUTS_LEN	2048
 #define HCD_KEPT_MAX		4096	/* nodes, users and views together */
 #define HCD_KEPT_LEN		(64 * 1024)
+#define HCD_JOBS_MAX		1024
 #define HCD_CHARGES_MAX		200000
 #define HCD_RUNS_MAX		64	/* remembered of one user and node */
 
@@ -95,6 +96,7 @@ struct hcd_decision {
 enum hcd_kept_kind {
 	HCD_KEPT_POOL = 1, HCD_KEPT_NODE, HCD_KEPT_USER, HCD_KEPT_VIEW,
 	HCD_KEPT_MOVE,			/* not of the policy: a move that is under way */
+	HCD_KEPT_JOB,			/* neither: older daemons keep it, and do nothing for it */
 };
 
 struct hcd_kept {

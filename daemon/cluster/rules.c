@@ -43,6 +43,7 @@ void hcd_rules_free(struct hcd_rules *r)
 		return;
 	hcd_outcome_clear(&r->out);
 	hcd_rules_reports_free(r);
+	hcd_rules_job_reports_free(r);
 	pol_state_free(r->st);
 	free(r);
 }
@@ -135,6 +136,8 @@ static void answer(struct hcd_rules *r, int error, uint64_t number)
 	}
 	detail = json_pack("{s:O, s:I, s:b}", "decisions", r->out.json ? r->out.json : json_null(),
 			   "first", (json_int_t)number, "dry_run", (int)w->msg->is_dry_run);
+	if (r->out.job_id)
+		json_object_set_new(detail, "job", json_integer((json_int_t)r->out.job_id));
 	text = json_dumps(detail, JSON_COMPACT);
 	json_decref(detail);
 	result.detail = text;
@@ -377,7 +380,11 @@ static bool grant(struct hcd_rules *r, struct hcd_wish *w)
 	int ret;
 
 	r->doing = w;
-	ret = hcd_wish_event(r, w->msg, &ev, &event);
+	ret = hcd_rules_job_wish(r, w->msg);
+	if (ret == 0)
+		return commit(r);
+	if (ret == 1)
+		ret = hcd_wish_event(r, w->msg, &ev, &event);
 	if (ret == 0) {
 		r->event = event;
 		ret = run(r, &ev);
@@ -421,6 +428,8 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 		return !is_going && !is_gone;
 	}
 	if (hcd_rules_outcomes(r))
+		return !commit(r);
+	if (hcd_rules_jobs(r, now_ms))
 		return !commit(r);
 	w = r->wishes;
 	if (w) {

@@ -18,6 +18,7 @@
  *	rules_wish.c	what users and administrators want
  *	rules_input.c	what the nodes say of themselves
  *	rules_process.c	service processes, and moves that are under way
+ *	rules_job.c	jobs: the queue, and what their nodes tell
  */
 #ifndef HCD_RULES_H
 #define HCD_RULES_H
@@ -44,6 +45,9 @@ void hcd_rules_wish(struct hcd_rules *r, const Hcp__Wish *wish, hcd_propose_cb c
 
 /* A node tells of its service processes: a Processes message, as it came. */
 void hcd_rules_report(struct hcd_rules *r, uint32_t node, const void *data, size_t len);
+
+/* A node tells of the jobs that were placed on it: a JobReport message, as it came. */
+void hcd_rules_job_report(struct hcd_rules *r, uint32_t node, const void *data, size_t len);
 
 /* What waits is answered with -ESTALE; what is on its way, by the engine. */
 void hcd_rules_cancel(struct hcd_rules *r);
@@ -74,6 +78,12 @@ struct hcd_outcome {
 	size_t nr_orders;
 	char ended[HCD_RULES_ORDERS][24];
 	size_t nr_ended;
+	/* Jobs as they are with this step, owned; and ids of those that are forgotten. */
+	Hcp__KeptJob *jobs[HCD_RULES_ORDERS];
+	size_t nr_jobs;
+	uint64_t gone[HCD_RULES_ORDERS];
+	size_t nr_gone;
+	uint64_t job_id;		/* that a wish was about */
 	bool is_refused;
 	char refusal[512];
 };
@@ -95,6 +105,13 @@ struct hcd_report {
 	uint32_t node;
 	uint64_t at_ms;			/* by hcd_control_now() */
 	Hcp__Processes *msg;
+};
+
+/* The same of jobs. */
+struct hcd_job_report {
+	uint32_t node;
+	uint64_t at_ms;
+	Hcp__JobReport *msg;
 };
 
 struct hcd_told_alert {
@@ -127,6 +144,10 @@ struct hcd_rules {
 	uint64_t fed_serial, fed_steps;	/* st has the processes as of then; 0 = it has none */
 	int64_t *fed;			/* their pids, sorted */
 	size_t nr_fed;
+	struct hcd_job_report job_reports[HCD_MEMBERS_MAX];
+	size_t nr_job_reports;
+	uint64_t jobs_ms;		/* last look at them; 0 = something has changed */
+	uint64_t jobs_steps;		/* of the state, at that look */
 };
 
 /* rules_kept.c. The policy's state anew. Return: 0 or -errno. */
@@ -158,6 +179,14 @@ void hcd_rules_order_free(Hcp__KeptMove *msg);
 void hcd_rules_process_text(struct hcd_rules *r, int64_t pid, char *buf, size_t len);
 /* Whose it is; NULL = not known. Valid until the next report. */
 const char *hcd_rules_process_user(struct hcd_rules *r, int64_t pid);
+
+/*
+ * rules_job.c. What is to be done with jobs goes with this step. Return: there is something.
+ */
+bool hcd_rules_jobs(struct hcd_rules *r, uint64_t now_ms);
+/* A wish about a job. Return: 1 = it is none; 0, or -errno: refused, in r->out. */
+int hcd_rules_job_wish(struct hcd_rules *r, const Hcp__Wish *wish);
+void hcd_rules_job_reports_free(struct hcd_rules *r);
 
 /* rules_wish.c: into events. Return: 0; 1 with @ret_event; -errno: refused, in r->out. */
 int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event *ret_event,

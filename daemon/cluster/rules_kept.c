@@ -117,6 +117,7 @@ static void take_pool(struct hcd_rules *r, const struct hcd_kept *k)
 	r->pool.consolidate_ms = msg->consolidate_ms;
 	r->pool.review_ms = msg->review_ms;
 	r->pool.spare_ms = msg->spare_ms;
+	r->pool.next_job = msg->next_job;
 	pool = (struct pol_kept_pool){ .is_shared_chosen = msg->is_shared_chosen,
 				       .shared = msg->shared };
 	pol_kept_pool(r->st, &pool);
@@ -355,6 +356,24 @@ static int keep_orders(struct diff *d)
 	return ret;
 }
 
+/* Neither are jobs. */
+static int keep_jobs(struct diff *d)
+{
+	const struct hcd_outcome *out = &d->r->out;
+	char key[24];
+	int ret = 0;
+
+	for (size_t i = 0; i < out->nr_gone && ret == 0; i++) {
+		snprintf(key, sizeof(key), "%llu", (unsigned long long)out->gone[i]);
+		ret = change(d, HCD_KEPT_JOB, key, NULL, 0);
+	}
+	for (size_t i = 0; i < out->nr_jobs && ret == 0; i++) {
+		snprintf(key, sizeof(key), "%llu", (unsigned long long)out->jobs[i]->id);
+		ret = keep(d, HCD_KEPT_JOB, key, &out->jobs[i]->base);
+	}
+	return ret;
+}
+
 int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 {
 	static const struct pol_kept_ops ops = {
@@ -369,6 +388,8 @@ int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 		ret = pol_kept_save(r->st, &ops, &d);
 	if (ret == 0)
 		ret = keep_orders(&d);
+	if (ret == 0)
+		ret = keep_jobs(&d);
 	for (size_t i = 0; i < fsm->nr_kept && ret == 0; i++)
 		if (!d.is_seen[i] && fsm->kept[i].kind <= HCD_KEPT_VIEW)
 			ret = change(&d, fsm->kept[i].kind, fsm->kept[i].key, NULL, 0);

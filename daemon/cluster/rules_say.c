@@ -350,6 +350,8 @@ void hcd_outcome_clear(struct hcd_outcome *out)
 		hcp__decision__free_unpacked(out->list[i], NULL);
 	for (size_t i = 0; i < out->nr_orders; i++)
 		hcd_rules_order_free(out->orders[i]);
+	for (size_t i = 0; i < out->nr_jobs; i++)
+		hcp__kept_job__free_unpacked(out->jobs[i], NULL);
 	json_decref(out->json);
 	*out = (struct hcd_outcome){ 0 };
 }

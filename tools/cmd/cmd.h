@@ -21,6 +21,7 @@ int cmd_top(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_user(int argc, char **argv);
+int cmd_job(int argc, char **argv);
 int cmd_usage(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);

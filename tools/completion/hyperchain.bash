@@ -79,7 +79,7 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
 		return
 		;;
-	cluster | config | node | peer | memory | env | process | user | usage)
+	cluster | config | node | peer | memory | env | process | job | user | usage)
 		if [ ${#path[@]} = 1 ]; then
 			verbs=$(_hyperchain_words "${path[0]}" --help |
 				awk -v n="${path[0]}" '$1 == n { print $2 }')
@@ -138,6 +138,12 @@ _hyperchain() {
 		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	"job show" | "job stop")
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id job list)" -- "$cur")
+		;;
+	"job submit")
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		;;
 	"process show" | "process resolve")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values pid process list)" -- "$cur")
