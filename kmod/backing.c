@@ -56,6 +56,13 @@ static void bio_prepare(struct bio *bio, struct page *page, u64 block)
 	__bio_add_page(bio, page, PAGE_SIZE, 0);
 }
 
+static void failed(struct hc_backing *b, u64 block, bool is_write)
+{
+	atomic64_inc(&b->errors);
+	if (b->on_error)
+		b->on_error(b, block, is_write);
+}
+
 static void direct_end(struct bio *bio)
 {
 	struct direct *d = container_of(bio, struct direct, bio);
@@ -64,7 +71,7 @@ static void direct_end(struct bio *bio)
 	int err = blk_status_to_errno(bio->bi_status);
 
 	if (err)
-		atomic64_inc(&b->errors);
+		failed(b, op->block, op->is_write);
 	else if (op->is_write)
 		clear_bit(op->block, b->bad);
 	bio_put(bio);
@@ -89,28 +96,26 @@ static void ring_end(struct bio *bio)
 {
 	struct hc_ring_entry *e = bio->bi_private, *next;
 	struct hc_backing *b = e->backing;
-	bool failed = bio->bi_status;
+	bool has_failed = bio->bi_status;
 	unsigned long flags;
+	u64 block = e->block;
 
 	bio_put(bio);
 	spin_lock_irqsave(&b->lock, flags);
-	if (failed && !e->is_stale)
-		set_bit(e->block, b->bad);
+	if (has_failed && !e->is_stale)
+		set_bit(block, b->bad);
 	hash_del(&e->hash);
 	list_add(&e->list, &b->ring_free);
 	/* A newer write of the same block waited, so that it lands last. */
-	next = ring_find(b, e->block);
+	next = ring_find(b, block);
 	if (next && next->is_waiting) {
 		next->is_waiting = false;
 		list_add_tail(&next->list, &b->ring_todo);
 		queue_work(hc_data_wq, &b->work);
 	}
 	spin_unlock_irqrestore(&b->lock, flags);
-	if (failed) {
-		atomic64_inc(&b->errors);
-		if (b->on_error)
-			b->on_error(b);
-	}
+	if (has_failed)
+		failed(b, block, true);
 	wake_up_all(&b->idle_wq);
 	in_flight_put(b);
 }
@@ -272,6 +277,7 @@ static void backing_free(struct hc_backing *b)
 	ring_free_all(b);
 	kvfree(b->bad);
 	kvfree(b->slabs);
+	kvfree(b->failed);
 	bioset_exit(&b->bios);
 	if (b->dev.bdev)
 		hc_bdev_close(&b->dev);
@@ -300,7 +306,8 @@ static int backing_setup(struct hc_backing *b, const char *path, const char **re
 	}
 	b->bad = kvcalloc(BITS_TO_LONGS(b->nr_pages), sizeof(long), GFP_KERNEL);
 	b->slabs = kvcalloc(BITS_TO_LONGS(b->nr_slabs), sizeof(long), GFP_KERNEL);
-	if (!b->bad || !b->slabs)
+	b->failed = kvcalloc(BITS_TO_LONGS(b->nr_slabs), sizeof(long), GFP_KERNEL);
+	if (!b->bad || !b->slabs || !b->failed)
 		return -ENOMEM;
 	return ring_alloc(b);
 }

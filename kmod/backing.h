@@ -37,10 +37,20 @@ struct hc_backing {
 	DECLARE_HASHTABLE(by_block, HC_BACKING_HASH_BITS);
 	atomic_t in_flight;		/* ops and entries not ended */
 	wait_queue_head_t idle_wq;
-	atomic64_t errors;
-	void (*on_error)(struct hc_backing *b);	/* the ring lost a page; any context */
+	atomic64_t errors;		/* requests that failed */
+	/*
+	 * The device failed a request of @block; any context. A write: its bit in @bad is
+	 * set when the page was acknowledged before, from the ring.
+	 */
+	void (*on_error)(struct hc_backing *b, u64 block, bool is_write);
 	unsigned long *bad;		/* bit per page: lost in the ring's write-out */
 	unsigned long *slabs;		/* bit per slab: handed out; node->map_lock */
+	/* The owner's, see disk.c: */
+	unsigned long *failed;		/* bit per slab: to be looked through for bad pages */
+	unsigned long wrote_badly;	/* bit 0: a write failed since the last look */
+	unsigned long rest_end;		/* jiffies, 0 = none: nothing new goes there until then */
+	unsigned long tell_after;	/* jiffies, 0 = at once: the next event */
+	u64 told;			/* errors that events were sent for */
 	u32 nr_slabs;
 };
 

@@ -209,7 +209,8 @@ static int put_disk_attrs(struct sk_buff *skb, struct hc_disk *disk)
 	       PUT(FREED, atomic64_read(&disk->freed)) ||
 	       (disk->backing &&
 		(nla_put_string(skb, HC_A_DISK_BACKING_PATH, disk->backing->path) ||
-		 PUT(BACKING_SIZE, PAGES_BYTES(disk->backing->nr_pages))));
+		 PUT(BACKING_SIZE, PAGES_BYTES(disk->backing->nr_pages)) ||
+		 PUT(BACKING_ERRORS, atomic64_read(&disk->backing->errors))));
 #undef PUT
 }
 

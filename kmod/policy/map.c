@@ -112,6 +112,16 @@ static void slot_settle(struct hc_map *map, u32 slot)
 		slot_clear(map, slot);
 }
 
+static bool slot_holds(const struct hc_slot *s, u32 loc)
+{
+	u32 i;
+
+	for (i = 0; i < HC_COPIES; i++)
+		if (s->loc[i] == loc)
+			return true;
+	return false;
+}
+
 /* Forget one copy, whatever becomes of the page that held it. */
 static void slot_drop_copy(struct hc_map *map, u32 slot, u32 loc, struct hc_loss *loss)
 {
@@ -186,7 +196,7 @@ void hc_map_slab_drop(struct hc_map *map, u32 slab, struct hc_loss *ret_loss)
 		return;
 	hc_slab_die(map, s);
 	for (page = 0; page < HC_SLAB_PAGES; page++) {
-		u32 slot = s->owner[page], loc = slab << HC_SLAB_SHIFT | page, i;
+		u32 slot = s->owner[page], loc = slab << HC_SLAB_SHIFT | page;
 
 		if (!hc_slab_page_used(s, page))
 			continue;
@@ -194,10 +204,7 @@ void hc_map_slab_drop(struct hc_map *map, u32 slab, struct hc_loss *ret_loss)
 		if (slot >= map->nr_slots)
 			continue;
 		/* A page reserved by a write under way is not in its slot yet. */
-		for (i = 0; i < HC_COPIES; i++)
-			if (map->slots[slot].loc[i] == loc)
-				break;
-		if (i < HC_COPIES)
+		if (slot_holds(&map->slots[slot], loc))
 			slot_drop_copy(map, slot, loc, ret_loss);
 	}
 	hc_slab_bury(map, s);
@@ -357,6 +364,23 @@ bool hc_map_copy_bad(struct hc_map *map, u32 slot, u32 loc, struct hc_loss *ret_
 		return true;
 	}
 	return false;
+}
+
+int hc_map_page_bad(struct hc_map *map, u32 loc, struct hc_loss *ret_loss)
+{
+	const struct hc_slab *slab = hc_map_slab(map, loc);
+	u32 slot = slab->owner[hc_loc_page(loc)];
+
+	memset(ret_loss, 0, sizeof(*ret_loss));
+	if (slab->state == HC_SLAB_FREE || slab->state == HC_SLAB_DEAD ||
+	    !hc_slab_page_used(slab, hc_loc_page(loc)) || slot >= map->nr_slots)
+		return 0;
+	/* Reserved by a write that is not over: whether it counts on the page shows then. */
+	if (!slot_holds(&map->slots[slot], loc) || map->slots[slot].pins)
+		return -EBUSY;
+	slot_drop_copy(map, slot, loc, ret_loss);
+	hc_slab_page_give(map, loc);
+	return 0;
 }
 
 void hc_map_free(struct hc_map *map, u32 slot)

@@ -135,7 +135,7 @@ struct hc_map {
 struct hc_target {
 	bool is_live;		/* answers; the local backing: present */
 	bool is_suspect;	/* answers late: only when nothing else is left */
-	bool no_new;		/* drains or is drained: place nothing */
+	bool no_new;		/* drains or is drained, the backing fails: place nothing */
 	bool may_lend;		/* would lease more slabs */
 	u32  inflight;		/* requests waiting for it */
 };
@@ -264,6 +264,13 @@ void hc_map_read_end(struct hc_map *map, u32 slot);
  * same time stays for now. Return: true when it was dropped
  */
 bool hc_map_copy_bad(struct hc_map *map, u32 slot, u32 loc, struct hc_loss *ret_loss);
+
+/**
+ * hc_map_page_bad() - what is stored at @loc was lost there, and nobody who reads saw it yet
+ * Return: 0: no slot counts on it any more, @ret_loss says what that did; -EBUSY: it is being
+ *	read or its write is not over yet, ask again
+ */
+int hc_map_page_bad(struct hc_map *map, u32 loc, struct hc_loss *ret_loss);
 
 /** hc_map_free() - the kernel freed @slot. Any context; may be deferred by readers */
 void hc_map_free(struct hc_map *map, u32 slot);

@@ -56,7 +56,8 @@ void hc_place(struct hc_menv *env, const struct hc_target *targets, u32 nr,
 		ret->is_dry = false;
 		return;
 	}
-	if (targets[HC_TARGET_LOCAL].is_live && !in(avoid, nr_avoid, HC_TARGET_LOCAL)) {
+	if (targets[HC_TARGET_LOCAL].is_live && !targets[HC_TARGET_LOCAL].no_new &&
+	    !in(avoid, nr_avoid, HC_TARGET_LOCAL)) {
 		ret->target[ret->nr++] = HC_TARGET_LOCAL;
 		ret->is_safe = true;
 	}

@@ -578,6 +578,47 @@ START_TEST(bad_copy_while_others_read)
 }
 END_TEST
 
+/* The local device acknowledged a page and lost it: the slot must not count on it. */
+START_TEST(page_lost_where_it_was_stored)
+{
+	u32 loc[HC_COPIES] = { HC_LOC_NONE, HC_LOC_NONE, HC_LOC_NONE }, local, pinned;
+	struct hc_loss loss;
+
+	targets[HC_TARGET_LOCAL].is_live = true;
+	hc_menv_share_add(&env, HC_TARGET_LOCAL);
+	hc_map_slab_add(&map, &env, A, 1);
+	local = (u32)hc_map_slab_add(&map, &env, HC_TARGET_LOCAL, 0) << HC_SLAB_SHIFT;
+	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), 0);	/* nobody's */
+	ck_assert_uint_eq(loss.nr_lost + loss.nr_degraded, 0);
+	/* Its write is not over: whether a slot counts on it is not known yet. */
+	ck_assert_int_eq(hc_map_write_begin(&map, &env, 0, 1, 0), 0);
+	ck_assert_int_eq(hc_map_reserve(&map, &env, A, 0, 1, 0, &loc[0]), 0);
+	ck_assert_int_eq(hc_map_reserve(&map, &env, HC_TARGET_LOCAL, 0, 1, 0, &loc[2]), 0);
+	local = loc[2];
+	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), -EBUSY);
+	ck_assert_int_eq(hc_map_commit(&map, &env, 0, loc, 1), 0);
+	ck_assert_uint_eq(map.nr_degraded, 0);
+	/* A reader may have chosen it, and must not find another page there. */
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &pinned), 0);
+	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), -EBUSY);
+	hc_map_read_end(&map, 0);
+	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), 0);
+	ck_assert_uint_eq(loss.nr_degraded, 1);
+	ck_assert_uint_eq(loss.env, ENV);
+	ck_assert_uint_eq(loss.target, HC_TARGET_LOCAL);
+	ck_assert_uint_eq(map.nr_degraded, 1);
+	ck_assert_uint_eq(map.nr_local + map.used[HC_TARGET_LOCAL], 0);
+	ck_assert_uint_eq(map.nr_needs, 1);
+	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), 0);	/* once */
+	ck_assert_uint_eq(loss.nr_degraded, 0);
+	/* The only copy: lost. */
+	store(1, HC_TARGET_LOCAL, -1, 2);
+	ck_assert_int_eq(hc_map_page_bad(&map, slots[1].loc[0], &loss), 0);
+	ck_assert_uint_eq(loss.nr_lost, 1);
+	ck_assert_int_eq(hc_map_read_begin(&map, 1, targets, &pinned), -EIO);
+}
+END_TEST
+
 START_TEST(local_copy_is_safe)
 {
 	targets[HC_TARGET_LOCAL].is_live = true;
@@ -666,6 +707,7 @@ Suite *unit_suite(void)
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, empty_map);
+	tcase_add_test(t, page_lost_where_it_was_stored);
 	tcase_add_test(t, slab_table);
 	tcase_add_test(t, slab_lent_twice);
 	tcase_add_test(t, write_and_read);

@@ -62,7 +62,7 @@ static struct hc_menv *envs[ENVS];
 static struct hc_target targets[HC_TARGETS];
 static uint64_t rnd;
 static u64 value_next;
-static struct { u64 writes, reads, repairs, lost, drops, recalls, lates, bad, busy; } did;
+static struct { u64 writes, reads, repairs, lost, drops, recalls, lates, bad, pages_bad, busy; } did;
 
 static u32 below(u32 n)
 {
@@ -479,6 +479,48 @@ static void read_end(struct reading *r)
 	want_settle(w);
 }
 
+static bool is_reserved(u32 loc)
+{
+	u32 i, c, k;
+
+	for (i = 0; i < WRITES; i++)
+		for (c = 0; writes[i].is_on && c < HC_COPIES; c++)
+			for (k = 0; k < writes[i].nr; k++)
+				if (writes[i].loc[c][k] == loc)
+					return true;
+	for (i = 0; i < READS; i++)
+		if (reads[i].is_on && reads[i].is_repair && reads[i].new_loc == loc)
+			return true;
+	return false;
+}
+
+/* A page was lost where it was stored, and that comes to light without a reader. */
+static void do_page_bad(void)
+{
+	u32 slab = below(SLABS), loc = slab << HC_SLAB_SHIFT | below(HC_SLAB_PAGES), i, c;
+	u32 slot = SLOTS;
+	struct hc_loss loss;
+
+	if (slabs[slab].state == HC_SLAB_FREE || slabs[slab].state == HC_SLAB_DEAD)
+		return;
+	for (i = 0; i < SLOTS; i++)
+		for (c = 0; c < HC_COPIES; c++)
+			if (want[i].copies[c] == loc)
+				slot = i;
+	if (slot == SLOTS) {
+		MUST_EQ(hc_map_page_bad(&map, loc, &loss), is_reserved(loc) ? -EBUSY : 0);
+		MUST_EQ(loss.nr_lost + loss.nr_degraded, 0);
+	} else if (want[slot].readers) {
+		MUST_EQ(hc_map_page_bad(&map, loc, &loss), -EBUSY);
+	} else {
+		MUST_EQ(hc_map_page_bad(&map, loc, &loss), 0);
+		forget_copy(slot, loc);
+		MUST_EQ(loss.nr_lost, want[slot].is_lost);
+		MUST_EQ(loss.nr_degraded, !want[slot].is_lost);
+		did.pages_bad++;
+	}
+}
+
 static void do_free(void)
 {
 	u32 slot = below(SLOTS), nr = below(4) ? 1 : 1 + below(64);
@@ -639,7 +681,7 @@ static void step(void)
 	else if (what < 985)
 		do_late();
 	else if (what < 997)
-		do_weather();
+		do_page_bad();
 	else if (!below(20))
 		do_drop();
 }
@@ -700,7 +742,8 @@ START_TEST(against_the_model)
 	/* Else the weather was so bad, or so good, that nothing was tested. */
 	if (ops >= 100000)
 		MUST(did.writes > 3000 && did.reads > 3000 && did.repairs > 300 && did.lost &&
-			  did.drops && did.recalls && did.lates && did.bad && did.busy);
+			  did.drops && did.recalls && did.lates && did.bad && did.pages_bad &&
+			  did.busy);
 }
 END_TEST
 

@@ -159,6 +159,21 @@ START_TEST(no_local_copy_when_donors_suffice)
 }
 END_TEST
 
+/* The local device failed a write just now: with one donor too few, nothing is safe. */
+START_TEST(local_that_fails)
+{
+	struct hc_place p;
+
+	targets[3].is_live = false;
+	targets[4].is_live = false;
+	targets[HC_TARGET_LOCAL].is_live = true;
+	targets[HC_TARGET_LOCAL].no_new = true;
+	p = place(1, 2);
+	ck_assert_uint_eq(p.nr, 1);
+	ck_assert(!p.is_safe && !chosen(&p, HC_TARGET_LOCAL));
+}
+END_TEST
+
 /* Writes of the host's own processes: no donor ever, the local disk or nothing. */
 START_TEST(host_pages_stay_home)
 {
@@ -221,6 +236,7 @@ Suite *unit_suite(void)
 	TCase *t = tcase_create("placement");
 
 	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_test(t, local_that_fails);
 	tcase_add_test(t, two_different_donors);
 	tcase_add_test(t, in_turn);
 	tcase_add_test(t, shorter_queue_first);

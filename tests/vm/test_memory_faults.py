@@ -99,6 +99,43 @@ def test_R20a_all_donors_killed_with_backing(lab):
     finish(c, hog)
 
 
+@vmtest(nodes=2, mem=256, timeout=700, kernels=ONE)
+def test_R20a_backing_fails_what_it_acknowledged(lab):
+    """Pages that the local device loses after they were stored count as one copy less at once: told, copied
+    again when the device works, and then the only donor may die."""
+    c = Cluster(lab).up({2: "96M"}, params=BRISK)
+    n1 = lab.node(1)
+
+    def device(target: str, how: str) -> None:
+        n1.run(f"dmsetup {how} --noudevsync fails --table \"0 $(blockdev --getsz /dev/vdb) {target}\"")
+
+    device("linear /dev/vdb 0", "create")
+    c.swap_on(more="--backing /dev/mapper/fails --force --no-encrypt")
+    c.track("A", nodes=(2,), memory="8M")
+    hog = c.hog("A", "-m 24 -t 3000").wait_filled().wait_worked(100)
+    n1.run("echo 1 >/sys/fs/cgroup/A/cgroup.freeze")
+    before = c.disk()
+    assert before["degraded"] == 0 and before["backing_errors"] == 0, before
+    # What is written now is acknowledged from the ring, and waits for a device that will fail it.
+    n1.run("dmsetup suspend --noudevsync fails && { echo 4M >/sys/fs/cgroup/A/memory.reclaim || true; }")
+    assert c.disk()["writes"] >= before["writes"] + 256, "nothing was swapped out"
+    device("error", "load")
+    n1.run("dmsetup resume --noudevsync fails")
+    event = c.events.wait("backing-error")
+    assert event["count"] > 0 and "/dev/mapper/fails" in event["text"], event
+    broken = c.wait(lambda: (disk := c.disk())["degraded"] >= 256 * 4096 and disk, "what it lost counts as degraded")
+    assert broken["backing_errors"] >= 256 and broken["lost"] == 0, broken
+    device("linear /dev/vdb 0", "load")
+    n1.run("dmsetup resume --noudevsync fails")
+    c.wait_whole()
+    c.say("copied again")
+    n1.run("echo 0 >/sys/fs/cgroup/A/cgroup.freeze")
+    lab.node(2).kill()
+    c.events.wait("peer-dropped", peer=2)
+    hog.wait_worked(300)
+    finish(c, hog)
+
+
 @faults()
 def test_R20a_donor_frozen_and_thawed(lab):
     """Silent for longer than the deadline and the grace: it is given up, and comes back as new."""

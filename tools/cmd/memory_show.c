@@ -186,6 +186,11 @@ static void print_disk(const struct picture *p)
 	snprintf(text, sizeof(text), "%llu I/O errors, %llu bad checksums", (unsigned long long)d->errors,
 		 (unsigned long long)d->bad_sums);
 	disk_line(&t, "errors", cli_bad(d->errors + d->bad_sums, TABLE_RED), text);
+	if (d->backing_errors) {
+		snprintf(text, sizeof(text), "%llu requests failed by the local backing",
+			 (unsigned long long)d->backing_errors);
+		disk_line(&t, "", cli_bad(d->backing_errors, TABLE_RED), text);
+	}
 	table_print(&t, stdout);
 }
 

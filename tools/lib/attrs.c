@@ -128,6 +128,7 @@ const struct hcnl_field hcnl_disk_fields[] = {
 	F(HC_A_DISK_FREED,		HCNL_U64,	freed,		"freed"),
 	F(HC_A_DISK_BACKING_PATH,	HCNL_STRING,	backing_path,	"backing"),
 	F(HC_A_DISK_BACKING_SIZE,	HCNL_U64,	backing_size,	"backing_size"),
+	F(HC_A_DISK_BACKING_ERRORS,	HCNL_U64,	backing_errors,	"backing_errors"),
 	END
 };
 #undef F

@@ -138,6 +138,7 @@ struct hcnl_disk {
 	uint64_t freed;			/* slots */
 	char backing_path[HCNL_PATH_LEN]; /* "" = none */
 	uint64_t backing_size;
+	uint64_t backing_errors;	/* requests that it failed */
 };
 
 struct hcnl_env {

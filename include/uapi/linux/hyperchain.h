@@ -280,6 +280,7 @@ enum hc_a_disk {
 	HC_A_DISK_FREED,	/* u64, slots freed by the kernel */
 	HC_A_DISK_BACKING_PATH,	/* string, absent = none */
 	HC_A_DISK_BACKING_SIZE,	/* u64 */
+	HC_A_DISK_BACKING_ERRORS, /* u64, requests that the backing device failed */
 	__HC_A_DISK_MAX,
 };
 #define HC_A_DISK_MAX (__HC_A_DISK_MAX - 1)
@@ -400,7 +401,7 @@ enum hc_a_req {
  * @HC_EV_DRAINED:	a drain is complete
  * @HC_EV_BAD_SUM:	a donor returned wrong bytes
  * @HC_EV_DAEMON_GONE:	the registered daemon closed its socket
- * @HC_EV_BACKING_ERROR: the local backing device failed a request
+ * @HC_EV_BACKING_ERROR: the local backing device failed requests; count of them
  * @HC_EV_MOVED:	a program runs at another node from now on; count is its pid
  * @HC_EV_MOVE_FAILED:	a move ended and the program runs on where it was
  * @HC_EV_MOVE_DOUBT:	a target does not say whether it runs the program
