@@ -102,15 +102,41 @@ u32 hc_disk_target_id(struct hc_disk *disk, u8 target)
 	return id;
 }
 
+/* "node 2 (n2)" into @text; its id, 0 = local or gone. */
+static u32 target_text(struct hc_disk *disk, u8 target, char *text, size_t size)
+{
+	struct hc_peer *peer;
+	u32 id = 0;
+
+	rcu_read_lock();
+	peer = rcu_dereference(disk->node->by_target[target]);
+	if (peer) {
+		id = peer->id;
+		if (peer->name[0])
+			snprintf(text, size, "node %u (%s)", id, peer->name);
+		else
+			snprintf(text, size, "node %u", id);
+	} else {
+		snprintf(text, size, "the local device of node %u", disk->node->id);
+	}
+	rcu_read_unlock();
+	return id;
+}
+
 void hc_disk_lost(struct hc_disk *disk, const struct hc_loss *loss)
 {
-	u32 id = hc_disk_target_id(disk, loss->target);
+	char who[HC_ENV_TEXT_LEN], where[HC_NAME_LEN + 32];
+	u32 id;
 
-	if (loss->nr_lost)
+	if (!loss->nr_lost && !loss->nr_degraded)
+		return;
+	id = target_text(disk, loss->target, where, sizeof(where));
+	if (loss->nr_lost) {
+		hc_env_text(disk->node, loss->env, who);
 		hc_event(disk->node, HC_EV_PAGES_LOST, id, loss->env, loss->nr_lost,
-			 "Environment %u: %u pages have no copy left, the last ones were at %s %u; a program that touches one gets SIGBUS.",
-			 loss->env, loss->nr_lost, id ? "node" : "the local device of node",
-			 id ?: disk->node->id);
+			 "%s: %u pages have no copy left, the last ones were at %s; a program that touches one gets SIGBUS.",
+			 who, loss->nr_lost, where);
+	}
 	if (loss->nr_degraded) {
 		if (!disk->was_degraded)
 			hc_event(disk->node, HC_EV_DEGRADED, id, loss->env, loss->nr_degraded,
@@ -122,13 +148,47 @@ void hc_disk_lost(struct hc_disk *disk, const struct hc_loss *loss)
 
 /* ---- what peers and environments do to the map ---- */
 
+/* One event of an environment, however many slabs the donor had of it. */
+static void env_tell_lost(struct hc_disk *disk, struct hc_env *env, u8 target)
+{
+	struct hc_loss loss = { .env = env->map.id, .target = target };
+
+	spin_lock_irq(&disk->node->map_lock);
+	loss.nr_lost = env->just_lost;
+	env->just_lost = 0;
+	spin_unlock_irq(&disk->node->map_lock);
+	hc_disk_lost(disk, &loss);
+}
+
+static void slab_drop(struct hc_disk *disk, u32 slab, struct hc_loss *sum)
+{
+	struct hc_node *node = disk->node;
+	struct hc_loss loss = {};
+	struct hc_menv *menv;
+
+	spin_lock_irq(&node->map_lock);
+	if (disk->map.slabs[slab].target == sum->target)
+		hc_map_slab_drop(&disk->map, slab, &loss);
+	menv = node->envs[loss.env];
+	if (loss.nr_lost && menv)
+		container_of(menv, struct hc_env, map)->just_lost += loss.nr_lost;
+	if (loss.nr_degraded)
+		sum->env = loss.env;
+	sum->nr_lost += loss.nr_lost;
+	sum->nr_degraded += loss.nr_degraded;
+	spin_unlock_irq(&node->map_lock);
+}
+
 void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_loss)
 {
+	struct hc_loss degraded;
 	struct hc_disk *disk;
-	struct hc_loss loss;
+	struct hc_env *env;
 	u32 i;
 
+	lockdep_assert_held(&node->lock);
 	memset(ret_loss, 0, sizeof(*ret_loss));
+	ret_loss->target = target;
 	disk = hc_disk_get(node);
 	if (!disk)
 		return;
@@ -136,17 +196,15 @@ void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_lo
 		if (READ_ONCE(disk->map.slabs[i].state) == HC_SLAB_FREE ||
 		    disk->map.slabs[i].target != target)
 			continue;
-		spin_lock_irq(&disk->node->map_lock);
-		if (disk->map.slabs[i].target == target)
-			hc_map_slab_drop(&disk->map, i, &loss);
-		else
-			memset(&loss, 0, sizeof(loss));
-		spin_unlock_irq(&disk->node->map_lock);
-		ret_loss->nr_lost += loss.nr_lost;
-		ret_loss->nr_degraded += loss.nr_degraded;
-		hc_disk_lost(disk, &loss);
+		slab_drop(disk, i, ret_loss);
 		cond_resched();
 	}
+	list_for_each_entry(env, &node->env_list, list)
+		env_tell_lost(disk, env, target);
+	env_tell_lost(disk, disk->host_env, target);
+	degraded = *ret_loss;
+	degraded.nr_lost = 0;
+	hc_disk_lost(disk, &degraded);
 	hc_disk_put(disk);
 }
 

@@ -67,6 +67,7 @@ void hc_disk_put(struct hc_disk *disk);
  */
 void hc_disk_lock(struct hc_node *node);
 void hc_disk_unlock(struct hc_node *node);
+/** hc_disk_drop_target() - give up all it holds, tell whose pages are lost; under node->lock */
 void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_loss);
 void hc_disk_unquarantine(struct hc_node *node, u8 target, u8 conn);
 void hc_disk_recall(struct hc_node *node, u8 target, u32 nr, const u32 *ids);

@@ -65,6 +65,22 @@ void hc_env_put(struct hc_env *env)
 		kfree_rcu(env, rcu);
 }
 
+void hc_env_text(struct hc_node *node, u32 id, char *text)
+{
+	struct hc_menv *menv;
+	unsigned long flags;
+
+	if (id == HC_ENV_HOST) {
+		strscpy(text, "The host", HC_ENV_TEXT_LEN);
+		return;
+	}
+	spin_lock_irqsave(&node->map_lock, flags);
+	menv = node->envs[id];
+	snprintf(text, HC_ENV_TEXT_LEN, "Environment %s (%u)",
+		 menv ? container_of(menv, struct hc_env, map)->name : "", id);
+	spin_unlock_irqrestore(&node->map_lock, flags);
+}
+
 u32 hc_env_of_current(void)
 {
 	struct binding *b;
@@ -156,9 +172,9 @@ static int spec_apply(struct hc_env *env, const struct hc_env_spec *spec,
 		hc_extack(extack, "the number of copies can't change while pages are swapped out");
 		return -EBUSY;
 	}
+	hc_disk_lock(env->node);
 	if (spec->name)
 		strscpy(env->name, spec->name, sizeof(env->name));
-	hc_disk_lock(env->node);
 	if (spec->quota_bytes >= 0)
 		env->map.quota_pages = DIV_ROUND_UP_ULL(spec->quota_bytes, PAGE_SIZE);
 	if (spec->replicas >= 0)

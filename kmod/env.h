@@ -21,7 +21,7 @@ struct hc_env {
 	struct list_head list;		/* node->env_list, node->lock */
 	struct rcu_head rcu;
 	refcount_t refs;		/* one, and one per write under way */
-	char name[HC_NAME_LEN + 1];
+	char name[HC_NAME_LEN + 1];	/* changed under node->lock and node->map_lock */
 	u32 donors[HC_ENV_DONORS_MAX];	/* node ids, node->lock */
 	u32 nr_donors;
 	u32 nr_cgroups;			/* node->lock */
@@ -29,6 +29,8 @@ struct hc_env {
 	atomic64_t reads, writes, refused;	/* pages */
 	bool is_full;			/* a write waited for room in vain; node->map_lock */
 	unsigned long last_event;	/* jiffies of the last quota or room event */
+	unsigned long last_failed;	/* jiffies of the last event of a failed read; map_lock */
+	u32 just_lost;			/* pages, while a donor is given up; node->map_lock */
 };
 
 /* What ENV_ADD and ENV_SET say; pointers NULL and values < 0 where they say nothing. */
@@ -55,6 +57,14 @@ u32 hc_env_cgroups(const struct hc_env *env, u64 *ids, u32 max);
 /** hc_env_of_bio() - environment that @bio's pages belong to, a reference or NULL. Any context */
 struct hc_env *hc_env_of_bio(struct bio *bio, struct hc_node *node);
 void hc_env_put(struct hc_env *env);
+
+#define HC_ENV_TEXT_LEN	(HC_NAME_LEN + 32)
+
+/**
+ * hc_env_text() - who that is, for the begin of a sentence
+ * @text: HC_ENV_TEXT_LEN bytes
+ */
+void hc_env_text(struct hc_node *node, u32 id, char *text);
 
 /** hc_env_of_current() - id of the environment the caller runs in on any node, 0 = none */
 u32 hc_env_of_current(void);

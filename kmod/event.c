@@ -11,6 +11,7 @@
 #include "node.h"
 
 #define EVENTS_PER_SECOND	100
+#define LOSSES_PER_SECOND	(2 * HC_ENVS_MAX)	/* lost pages: one event an environment */
 
 /* Events of hard interrupts, where netlink may not run. */
 static LLIST_HEAD(late);
@@ -68,17 +69,19 @@ void hc_event_stop(void)
 	synchronize_rcu();
 }
 
-static bool event_allowed(struct hc_node *node)
+/* Others can't use up what is kept for the events of lost pages. */
+static bool event_allowed(struct hc_node *node, enum hc_event kind)
 {
+	bool is_loss = kind == HC_EV_PAGES_LOST, allowed;
 	unsigned long flags;
-	bool allowed;
 
 	spin_lock_irqsave(&node->ev_lock, flags);
-	if (time_after(jiffies, node->ev_window + HZ)) {
-		node->ev_window = jiffies;
-		node->ev_count = 0;
+	if (time_after(jiffies, node->ev_limit[is_loss].window + HZ)) {
+		node->ev_limit[is_loss].window = jiffies;
+		node->ev_limit[is_loss].count = 0;
 	}
-	allowed = node->ev_count++ < EVENTS_PER_SECOND;
+	allowed = node->ev_limit[is_loss].count++ <
+		  (is_loss ? LOSSES_PER_SECOND : EVENTS_PER_SECOND);
 	spin_unlock_irqrestore(&node->ev_lock, flags);
 	return allowed;
 }
@@ -92,7 +95,7 @@ void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 c
 	va_list args;
 	void *head;
 
-	if (!event_allowed(node))
+	if (!event_allowed(node, kind))
 		return;
 	va_start(args, fmt);
 	vscnprintf(text, sizeof(text), fmt, args);

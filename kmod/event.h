@@ -13,7 +13,8 @@ struct hc_node;
  * @env: environment, 0 = none
  *
  * Bounded: past a hundred in a second they are dropped, and the sequence number
- * shows the gap. Context: any, a hard interrupt too (a bio of the local device ends there).
+ * shows the gap; HC_EV_PAGES_LOST has a bound of its own. Context: any, a hard
+ * interrupt too (a bio of the local device ends there).
  */
 __printf(6, 7)
 void hc_event(struct hc_node *node, enum hc_event kind, u32 peer, u32 env, u64 count,

@@ -131,6 +131,43 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 }
 
+/*
+ * The read fails: say once in a while whose page that is, since the program itself
+ * only sees a SIGBUS. The kernel may have read it ahead of need.
+ */
+static void read_fail(struct hc_io *io, bool is_lost)
+{
+	struct hc_node *node = io->disk->node;
+	char who[HC_ENV_TEXT_LEN];
+	struct hc_env *env = NULL;
+	bool tell = false;
+	unsigned long flags;
+	u32 id = 0;
+	u8 i;
+
+	spin_lock_irqsave(&node->map_lock, flags);
+	for (i = 0; i < io->nr && !env; i++) {
+		const struct hc_slot *s = &io->disk->map.slots[io->slot + i];
+
+		if (s->state != (is_lost ? HC_SLOT_LOST : HC_SLOT_DATA) || !node->envs[s->env])
+			continue;
+		env = container_of(node->envs[s->env], struct hc_env, map);
+		id = s->env;
+		tell = !env->last_failed ||
+		       time_after(jiffies, env->last_failed + msecs_to_jiffies(EVENT_MS));
+		if (tell)
+			env->last_failed = jiffies ?: 1;
+	}
+	spin_unlock_irqrestore(&node->map_lock, flags);
+	if (tell) {
+		hc_env_text(node, id, who);
+		hc_event(node, HC_EV_READ_FAILED, 0, id, io->nr,
+			 "%s: a page that %s was to be read; a program that needs it gets SIGBUS.",
+			 who, is_lost ? "has no copy left" : "is out of reach at all its holders");
+	}
+	io_end(io, BLK_STS_IOERR);
+}
+
 static void read_finish(struct hc_io *io)
 {
 	struct hc_disk *disk = io->disk;
@@ -146,7 +183,7 @@ static void read_finish(struct hc_io *io)
 	if (!io->failed)
 		io_end(io, BLK_STS_OK);
 	else if (io_expired(io, read_limit_ms()))
-		io_end(io, BLK_STS_IOERR);
+		read_fail(io, false);
 	else
 		/* Two readers of one bad copy must not meet again and again. */
 		io_again(io, 1 + (io->bad ? io->slot % 8 : 0));
@@ -251,7 +288,7 @@ static void read_start(struct hc_io *io)
 		}
 		fallthrough;
 	default:
-		io_end(io, BLK_STS_IOERR);
+		read_fail(io, err == -EIO);
 		return;
 	}
 	atomic64_add(io->nr, &io->disk->reads);

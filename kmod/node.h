@@ -47,8 +47,10 @@ struct hc_node {
 	bool accepts_moves;		/* programs of peers may come here */
 	atomic64_t ev_seq;
 	spinlock_t ev_lock;
-	unsigned long ev_window;	/* jiffies */
-	u32 ev_count;			/* events since then */
+	struct {
+		unsigned long window;	/* jiffies */
+		u32 count;		/* events since then */
+	} ev_limit[2];			/* losses have their own; ev_lock */
 };
 
 /** hc_node_of() - the node of a namespace; lives as long as the namespace */

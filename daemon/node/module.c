@@ -132,7 +132,8 @@ static void log_event(struct hcd_module *m, const struct hcnl_event *ev)
 
 	if (ev->kind == HC_EV_PEER_LIVE || ev->kind == HC_EV_REPAIRED || ev->kind == HC_EV_DRAINED)
 		priority = LOG_INFO;
-	if (ev->kind == HC_EV_PAGES_LOST || ev->kind == HC_EV_BACKING_ERROR)
+	if (ev->kind == HC_EV_PAGES_LOST || ev->kind == HC_EV_READ_FAILED ||
+	    ev->kind == HC_EV_BACKING_ERROR)
 		priority = LOG_ERR;
 	if (hcd_log_allow(&m->event_limit, uv_now(m->loop)))
 		hcd_log(priority, ev->peer, NULL, "module: %s: %s", hcnl_event_name(ev->kind),

@@ -33,7 +33,7 @@ def test_R20a_all_donors_gone(lab):
     assert "SIGBUS" in victim.process.stderr and victim.said.count("WRONG") == 0, victim.tail()
     lost = c.events.wait("pages-lost", env=a)
     assert lost["count"] > 0 and "SIGBUS" in lost["text"], lost
-    assert lost["peer"] in (2, 3) and f"Environment {a}:" in lost["text"], "it does not say whose, or where they were"
+    assert lost["peer"] in (2, 3) and f"Environment A ({a}):" in lost["text"] and "(n" in lost["text"], "it does not say whose, or where they were"
     assert c.env("A")["lost"] > 0
     # One that goes on after SIGBUS never gets a wrong byte for the rest.
     assert tough.end() == 3, tough.tail()

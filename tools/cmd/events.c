@@ -65,6 +65,7 @@ static int color_of(uint32_t kind)
 	case HC_EV_PEER_LOST:
 	case HC_EV_PEER_DROPPED:
 	case HC_EV_PAGES_LOST:
+	case HC_EV_READ_FAILED:
 	case HC_EV_BAD_SUM:
 	case HC_EV_DAEMON_GONE:
 	case HC_EV_BACKING_ERROR:

@@ -74,6 +74,7 @@ const char *hcnl_event_name(unsigned int kind)
 		[HC_EV_MOVE_FAILED]	= "move-failed",
 		[HC_EV_MOVE_DOUBT]	= "move-doubt",
 		[HC_EV_MOVE_LOST]	= "move-lost",
+		[HC_EV_READ_FAILED]	= "read-failed",
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == HC_EV_MAX + 1, "name every event");

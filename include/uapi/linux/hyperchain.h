@@ -392,7 +392,7 @@ enum hc_a_req {
  * @HC_EV_PEER_DROPPED:	its pages were given up, its lease epoch raised
  * @HC_EV_PEER_REFUSED:	a hello was refused (version, epoch, identity)
  * @HC_EV_CONN_FAILED:	one connection ended, with the reason in the text
- * @HC_EV_PAGES_LOST:	pages without any copy left; count in pages
+ * @HC_EV_PAGES_LOST:	pages of an environment without any copy left; count in pages
  * @HC_EV_DEGRADED:	pages with fewer copies than wanted; count in pages
  * @HC_EV_REPAIRED:	every page has its copies again
  * @HC_EV_QUOTA:	an environment reached its quota
@@ -406,6 +406,7 @@ enum hc_a_req {
  * @HC_EV_MOVE_FAILED:	a move ended and the program runs on where it was
  * @HC_EV_MOVE_DOUBT:	a target does not say whether it runs the program
  * @HC_EV_MOVE_LOST:	a moved program died with a node
+ * @HC_EV_READ_FAILED:	a page could not be read: no copy is left, or none is in reach
  */
 enum hc_event {
 	HC_EV_UNSPEC,
@@ -428,6 +429,7 @@ enum hc_event {
 	HC_EV_MOVE_FAILED,
 	HC_EV_MOVE_DOUBT,
 	HC_EV_MOVE_LOST,
+	HC_EV_READ_FAILED,
 	__HC_EV_MAX,
 };
 #define HC_EV_MAX (__HC_EV_MAX - 1)

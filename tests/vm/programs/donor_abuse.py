@@ -107,6 +107,27 @@ def corrupted_pages_of_all_donors():
         lender.node.events.wait("PAGES_LOST")
 
 
+@case("donor")
+def donors_that_die_with_everything():
+    """One event tells how much an environment lost with a donor, by name and node, however many
+    slabs that were; a read that fails says whose page it was."""
+    with Lender(Donor, Donor) as lender:
+        written = lender.fill(3 * 256)
+        expect(len(written) == 3 * 256, f"{len(written)} of 768 pages were accepted")
+        for donor in lender.donors:
+            donor.end()
+        event = lender.node.events.wait("PAGES_LOST")
+        wait_until(lambda: lender.rig.stat("LOST") == len(written) * PAGE, 20, "the loss of all pages")
+        expect(event.count == len(written), f"the event tells of {event.count} pages: {event.text!r}")
+        expect("Environment fake (1):" in event.text and f"node {event.peer}" in event.text and
+               event.peer in lender.peers, f"whose pages, and where, is not in {event.text!r}")
+        expect(lender.never_wrong(written) == len(written), "a lost page was read")
+        failed = lender.node.events.wait("READ_FAILED")
+        expect("Environment fake (1):" in failed.text, f"a failed read tells {failed.text!r}")
+        more = [e.text for e in lender.node.events.of("PAGES_LOST")[1:]]
+        expect(not more, f"the loss was told more than once: {more}")
+
+
 class SameSlab(Donor):
     def on_lease(self, m: Msg) -> Msg | bytes | None:
         return m.answer(payload=ids(*[7] * m.nr), nr=m.nr)
