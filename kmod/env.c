@@ -191,7 +191,9 @@ static int spec_apply(struct hc_env *env, const struct hc_env_spec *spec,
 int hc_env_add(struct hc_node *node, u32 id, const struct hc_env_spec *spec,
 	       struct netlink_ext_ack *extack)
 {
+	struct hc_env_spec full = *spec;
 	struct hc_env *env, *old;
+	int err;
 
 	env = kzalloc(sizeof(*env), GFP_KERNEL);
 	if (!env)
@@ -210,16 +212,22 @@ int hc_env_add(struct hc_node *node, u32 id, const struct hc_env_spec *spec,
 	if (old) {
 		kfree(env);
 		env = old;
-		env->is_ending = false;
 	} else {
 		list_add_tail(&env->list, &node->env_list);
 		hc_disk_lock(node);
 		node->envs[id] = &env->map;
 		hc_disk_unlock(node);
 	}
-	spec_apply(env, spec, extack);
+	/* As if it were new: what was not asked for is not kept. */
+	full.quota_bytes = max_t(s64, full.quota_bytes, 0);
+	full.replicas = full.replicas < 0 ? HC_REPLICAS_MAX : full.replicas;
+	full.donors = full.donors ?: env->donors;
+	err = spec_apply(env, &full, extack);
+	/* Refused: it still has pages, and goes with the last one as it would have. */
+	if (!err)
+		env->is_ending = false;
 	mutex_unlock(&node->lock);
-	return 0;
+	return err;
 }
 
 int hc_env_set(struct hc_node *node, u32 id, const struct hc_env_spec *spec,

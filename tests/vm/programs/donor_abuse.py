@@ -11,6 +11,8 @@ import time
 
 from cases import case, expect, run, wait_until
 from fabric import ANSWER, HCW, PAGE, Closed, Donor, Msg, Rig, direct_read, ids, kind, peer_get, request
+from genl import HC, nested, string, u8, u32, u64
+from netlink_abuse import refused
 from wire_abuse import MIB, STATUS, Node, new_peer
 
 
@@ -126,6 +128,28 @@ def donors_that_die_with_everything():
         expect("Environment fake (1):" in failed.text, f"a failed read tells {failed.text!r}")
         more = [e.text for e in lender.node.events.of("PAGES_LOST")[1:]]
         expect(not more, f"the loss was told more than once: {more}")
+
+
+@case("donor")
+def an_environment_taken_up_again():
+    """One that was deleted and still has pages: its id is not taken up with rules that its pages break."""
+    with Lender(Donor, Donor) as lender:
+        written = lender.fill(32)
+        h, env, cgroup = lender.node.h, u32(HC["HC_A_ENV_ID"], 1), u64(HC["HC_A_ENV_CGROUP"], os.stat(Rig.CGROUP).st_ino)
+        donors = [u32(HC["HC_A_ENV_DONOR"], peer) for peer in lender.peers]
+
+        def add(replicas: int, nr: int):
+            return h.call("ENV_ADD", env, string(HC["HC_A_ENV_NAME"], "fake"), u8(HC["HC_A_ENV_REPLICAS"], replicas),
+                          nested(HC["HC_A_ENV_DONORS"], *donors[:nr]))
+        h.must("CGROUP_UNBIND", cgroup)
+        h.must("ENV_DEL", env)
+        refused(add(1, 1), "other rules for pages that are still there", (errno.EBUSY,), "copies")
+        refused(h.call("CGROUP_BIND", env, cgroup), "an environment that was refused", (errno.ENOENT,))
+        expect(lender.never_wrong(written) == 0, "pages could not be read")
+        reply = add(2, 2)
+        expect(not reply.err, f"the same rules again: {reply}")
+        h.must("CGROUP_BIND", env, cgroup)
+        expect(len(lender.fill(32)) == 32, "it can't write any more")
 
 
 class SameSlab(Donor):
