@@ -32,6 +32,7 @@ struct job {
 
 struct hc_repairer {
 	struct job jobs[BATCH];
+	unsigned long round;	/* jiffies, its begin; see hc_map_repair_round() */
 	atomic_t left;
 	struct completion done;
 };
@@ -98,7 +99,13 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 	u32 n = 0, looked = 0;
 
 	*ret_stuck = 0;
-	while (n < BATCH && *ret_stuck < BATCH && looked <= disk->map.nr_slots) {
+	if (time_after(jiffies, disk->repairer->round + msecs_to_jiffies(AGAIN_MS))) {
+		disk->repairer->round = jiffies;
+		spin_lock_irq(&disk->node->map_lock);
+		hc_map_repair_round(&disk->map);
+		spin_unlock_irq(&disk->node->map_lock);
+	}
+	while (n < BATCH && looked <= disk->map.nr_slots) {
 		struct job *job = &disk->repairer->jobs[n];
 
 		spin_lock_irq(&disk->node->map_lock);
@@ -111,12 +118,13 @@ static u32 batch_find(struct hc_disk *disk, u32 *ret_stuck)
 			job_run(disk, job, false);
 			n++;
 		} else {
-			hc_map_repair_end(&disk->map, &job->plan, HC_LOC_NONE);
+			hc_map_repair_stuck(&disk->map, &job->plan);
 			(*ret_stuck)++;
 		}
 		spin_unlock_irq(&disk->node->map_lock);
 		if (looked == U32_MAX)
 			break;
+		cond_resched();
 	}
 	return n;
 }

@@ -163,6 +163,7 @@ void hc_map_init(struct hc_map *map, struct hc_slot *slots, u32 nr_slots,
 	map->needs = needs;
 	map->envs = envs;
 	map->nr_envs = nr_envs;
+	map->repair_stuck = HC_OWNER_NONE;
 	for (i = 0; i < nr_slots; i++)
 		memset(slots[i].loc, 0xff, sizeof(slots[i].loc));
 	hc_slabs_init(map);
@@ -425,6 +426,18 @@ static bool repair_plan(const struct hc_map *map, const struct hc_target *target
 	return r->replace != HC_LOC_NONE || !hc_map_is_safe(map, s);
 }
 
+/* So much of its environment found no room that the rest is not tried in this round. */
+static bool steps_over(struct hc_map *map, u32 slot)
+{
+	const struct hc_menv *env = hc_map_env(map, map->slots[slot].env);
+
+	if (!env || env->nr_stuck < HC_STUCK_MAX)
+		return false;
+	if (map->repair_stuck == HC_OWNER_NONE)
+		map->repair_stuck = slot;
+	return true;
+}
+
 int hc_map_repair_next(struct hc_map *map, const struct hc_target *targets,
 		       u32 budget, struct hc_repair *ret)
 {
@@ -443,6 +456,8 @@ int hc_map_repair_next(struct hc_map *map, const struct hc_target *targets,
 		map->repair_cursor++;
 		if (!(map->needs[slot / BITS_PER_LONG] & (1UL << (slot % BITS_PER_LONG))))
 			continue;
+		if (steps_over(map, slot))
+			continue;
 		s = &map->slots[slot];
 		ret->slot = slot;
 		if (s->state != HC_SLOT_DATA || !repair_plan(map, targets, ret)) {
@@ -455,6 +470,27 @@ int hc_map_repair_next(struct hc_map *map, const struct hc_target *targets,
 		return 1;
 	}
 	return 0;
+}
+
+void hc_map_repair_stuck(struct hc_map *map, const struct hc_repair *r)
+{
+	struct hc_menv *env = hc_map_env(map, r->env);
+
+	if (env)
+		env->nr_stuck++;
+	hc_map_read_end(map, r->slot);
+}
+
+void hc_map_repair_round(struct hc_map *map)
+{
+	u32 i;
+
+	for (i = 0; i < map->nr_envs; i++)
+		if (map->envs[i])
+			map->envs[i]->nr_stuck = 0;
+	if (map->repair_stuck != HC_OWNER_NONE)
+		map->repair_cursor = map->repair_stuck;
+	map->repair_stuck = HC_OWNER_NONE;
 }
 
 static u32 copy_index(const struct hc_map *map, const struct hc_slot *s, u32 loc)

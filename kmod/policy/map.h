@@ -107,6 +107,7 @@ struct hc_menv {
 	u64 nr_writing;		/* slots about to: writes under way count for the quota */
 	u64 nr_degraded;
 	u64 nr_lost;		/* slots LOST now */
+	u32 nr_stuck;		/* slots that repair found no room for in this round */
 	u32 nr_shares;
 	u32 cursor;		/* where placement starts next */
 	struct hc_share share[HC_ENV_TARGETS];
@@ -128,6 +129,7 @@ struct hc_map {
 	u64 used[HC_TARGETS];		/* pages with content, by target */
 	u32 leased[HC_TARGETS];		/* slabs not FREE, by target */
 	u32 repair_cursor;
+	u32 repair_stuck;		/* first slot stepped over in this round, or none */
 	u32 hash[HC_SLAB_HASH];		/* not FREE, not DEAD */
 };
 
@@ -291,10 +293,21 @@ struct hc_repair {
 /**
  * hc_map_repair_next() - find a slot that wants a copy, pin it and say what to do
  * @budget: slots to look at, at most
+ *
+ * Slots of an environment are stepped over when HC_STUCK_MAX of them found no room in
+ * this round: others that have room need not wait for it.
  * Return: 1 and @ret; 0 none found within the budget (the cursor moved on)
  */
 int hc_map_repair_next(struct hc_map *map, const struct hc_target *targets,
 		       u32 budget, struct hc_repair *ret);
+
+#define HC_STUCK_MAX	256
+
+/** hc_map_repair_stuck() - unpin: there is no room for its new copy */
+void hc_map_repair_stuck(struct hc_map *map, const struct hc_repair *r);
+
+/** hc_map_repair_round() - try all again, those first that were stepped over */
+void hc_map_repair_round(struct hc_map *map);
 
 /**
  * hc_map_repair_end() - unpin, and take the new copy into use

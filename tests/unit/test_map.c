@@ -619,6 +619,48 @@ START_TEST(page_lost_where_it_was_stored)
 }
 END_TEST
 
+/* One environment without room for its copies does not keep another one from getting them. */
+START_TEST(stuck_repair_lets_others_go_on)
+{
+	u32 slot, found = 0, whole = 0, loc;
+	struct hc_repair r;
+
+	hc_map_slab_add(&map, &env, A, 1);
+	hc_map_slab_add(&map, &env, A, 2);
+	for (slot = 0; slot < 2 * HC_SLAB_PAGES; slot++)
+		store(slot, A, -1, 1);
+	hc_map_slab_add(&map, &other, A, 3);
+	hc_map_slab_add(&map, &other, B, 1);
+	for (slot = 600; slot < 610; slot++) {
+		u32 at[HC_COPIES] = { HC_LOC_NONE, HC_LOC_NONE, HC_LOC_NONE };
+
+		ck_assert_int_eq(hc_map_write_begin(&map, &other, slot, 1, 0), 0);
+		ck_assert_int_eq(hc_map_reserve(&map, &other, A, slot, 1, 0, &at[0]), 0);
+		ck_assert_int_eq(hc_map_commit(&map, &other, slot, at, 1), 0);
+	}
+	ck_assert_uint_eq(map.nr_degraded, 2 * HC_SLAB_PAGES + 10);
+	while (hc_map_repair_next(&map, targets, SLOTS, &r)) {
+		ck_assert_uint_le(++found, HC_STUCK_MAX + 10);
+		if (r.env == ENV) {
+			hc_map_repair_stuck(&map, &r);
+			continue;
+		}
+		ck_assert_int_eq(hc_map_reserve(&map, &other, B, r.slot, 1, 0, &loc), 0);
+		ck_assert_int_eq(hc_map_repair_end(&map, &r, loc), 0);
+		whole++;
+	}
+	ck_assert_uint_eq(whole, 10);
+	ck_assert_uint_eq(map.nr_degraded, 2 * HC_SLAB_PAGES);
+	ck_assert_uint_eq(slots[0].pins, 0);
+	/* The next round begins with those whose turn did not come. */
+	hc_map_repair_round(&map);
+	ck_assert_int_eq(hc_map_repair_next(&map, targets, SLOTS, &r), 1);
+	ck_assert_uint_eq(r.slot, HC_STUCK_MAX);
+	ck_assert_uint_eq(r.env, ENV);
+	hc_map_repair_stuck(&map, &r);
+}
+END_TEST
+
 START_TEST(local_copy_is_safe)
 {
 	targets[HC_TARGET_LOCAL].is_live = true;
@@ -708,6 +750,7 @@ Suite *unit_suite(void)
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, empty_map);
 	tcase_add_test(t, page_lost_where_it_was_stored);
+	tcase_add_test(t, stuck_repair_lets_others_go_on);
 	tcase_add_test(t, slab_table);
 	tcase_add_test(t, slab_lent_twice);
 	tcase_add_test(t, write_and_read);

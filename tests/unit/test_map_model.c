@@ -393,7 +393,9 @@ static void do_repair(void)
 	if (!place.nr || hc_map_reserve(&map, &menv[w->env], place.target[0], r->repair.slot, 1, 0,
 					&loc)) {
 		w->readers--;
-		MUST_EQ(hc_map_repair_end(&map, &r->repair, HC_LOC_NONE), 0);
+		hc_map_repair_stuck(&map, &r->repair);
+		if (!below(50))
+			hc_map_repair_round(&map);
 		want_settle(w);
 		return;
 	}
@@ -680,6 +682,8 @@ static void step(void)
 		do_recall();
 	else if (what < 985)
 		do_late();
+	else if (what < 995)
+		do_weather();
 	else if (what < 997)
 		do_page_bad();
 	else if (!below(20))
@@ -717,6 +721,7 @@ static void end(void)
 	MUST_EQ(map.nr_free_slabs, SLABS);
 	MUST_EQ(map.nr_data + map.nr_zero + map.nr_lost, 0);
 	MUST_EQ(map.nr_degraded + map.nr_local, 0);
+	hc_map_repair_round(&map);
 	/* A write given up in a slab called back leaves a bit; repair finds nothing there. */
 	MUST_EQ(hc_map_repair_next(&map, targets, 3 * SLOTS, &repair), 0);
 	MUST_EQ(map.nr_needs, 0);
