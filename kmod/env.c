@@ -141,28 +141,27 @@ static bool is_donor(const struct hc_env *env, u32 id)
 }
 
 /* Bring the shares of @env in line with its list of donors and the known peers. */
-static void shares_update(struct hc_env *env)
+static void shares_set(struct hc_env *env)
 {
 	struct hc_node *node = env->node;
+	u8 targets[HC_ENV_DONORS_MAX];
 	struct hc_peer *peer;
+	u32 nr = 0;
 
+	lockdep_assert_held(&node->lock);
+	list_for_each_entry(peer, &node->peers, list)
+		if (nr < HC_ENV_DONORS_MAX && is_donor(env, peer->id))
+			targets[nr++] = peer->target;
 	hc_disk_lock(node);
-	hc_menv_share_add(&env->map, HC_TARGET_LOCAL)->is_leaving = false;
-	list_for_each_entry(peer, &node->peers, list) {
-		struct hc_share *share = hc_menv_share(&env->map, peer->target);
-
-		if (is_donor(env, peer->id)) {
-			share = hc_menv_share_add(&env->map, peer->target);
-			if (share)
-				share->is_leaving = false;
-		} else if (share) {
-			share->is_leaving = true;
-			hc_menv_share_del(&env->map, peer->target);
-		}
-	}
+	env->is_short = hc_menv_shares_set(&env->map, targets, nr);
 	hc_disk_unlock(node);
-	hc_disk_recall_leaving(node);
-	hc_lease_kick(node);
+}
+
+static void shares_update(struct hc_env *env)
+{
+	shares_set(env);
+	hc_disk_recall_leaving(env->node);
+	hc_lease_kick(env->node);
 }
 
 static int spec_apply(struct hc_env *env, const struct hc_env_spec *spec,
@@ -274,6 +273,9 @@ void hc_envs_reap(struct hc_node *node)
 
 	mutex_lock(&node->lock);
 	list_for_each_entry_safe(env, tmp, &node->env_list, list) {
+		/* Slabs went back perhaps, and with them a share that left. */
+		if (env->is_short && !env->is_ending)
+			shares_set(env);
 		if (!env->is_ending || !env_is_idle(env))
 			continue;
 		list_del(&env->list);

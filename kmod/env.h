@@ -25,6 +25,7 @@ struct hc_env {
 	u32 donors[HC_ENV_DONORS_MAX];	/* node ids, node->lock */
 	u32 nr_donors;
 	u32 nr_cgroups;			/* node->lock */
+	bool is_short;			/* donors wait for a share's place; node->lock */
 	bool is_ending;			/* removed, goes with its last page; node->lock */
 	atomic64_t reads, writes, refused;	/* pages */
 	bool is_full;			/* a write waited for room in vain; node->map_lock */

@@ -167,6 +167,14 @@ struct hc_share *hc_menv_share_add(struct hc_menv *env, u8 target);
 int hc_menv_share_del(struct hc_menv *env, u8 target);
 
 /**
+ * hc_menv_shares_set() - bring the shares in line with the donors of @env, and local
+ * @targets: @nr donors; other shares leave, and go when they have no slab
+ * Return: donors that found no place, since leaving shares still have theirs: to be
+ *	called again when slabs went back
+ */
+u32 hc_menv_shares_set(struct hc_menv *env, const u8 *targets, u32 nr);
+
+/**
  * hc_map_slab_add() - a slab was leased for @env from @target
  * @id: the donor's name for it
  * Return: slab index, -ENOSPC when the table is full, -EEXIST when that donor

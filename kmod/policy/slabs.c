@@ -231,6 +231,26 @@ int hc_menv_share_del(struct hc_menv *env, u8 target)
 	return 0;
 }
 
+u32 hc_menv_shares_set(struct hc_menv *env, const u8 *targets, u32 nr)
+{
+	u32 i, k, left = 0;
+
+	/* Backwards: what is forgotten leaves its place to the last one. */
+	for (i = env->nr_shares; i-- > 0;) {
+		struct hc_share *share = &env->share[i];
+
+		for (k = 0; k < nr && targets[k] != share->target; k++)
+			;
+		share->is_leaving = k == nr && share->target != HC_TARGET_LOCAL;
+		if (share->is_leaving)
+			hc_menv_share_del(env, share->target);
+	}
+	hc_menv_share_add(env, HC_TARGET_LOCAL);
+	for (k = 0; k < nr; k++)
+		left += !hc_menv_share_add(env, targets[k]);
+	return left;
+}
+
 u32 hc_map_slab_find(const struct hc_map *map, u8 target, u32 id)
 {
 	u32 i = map->hash[hash_of(target, id)];
@@ -440,7 +460,6 @@ void hc_map_unreserve(struct hc_map *map, u32 loc, int conn)
 	}
 	hc_slab_reservation_end(map, s);
 }
-
 
 void hc_slabs_init(struct hc_map *map)
 {

@@ -742,6 +742,42 @@ START_TEST(shares_are_bounded)
 }
 END_TEST
 
+/* Donors that leave with slabs, and as many new ones: these wait until the others have gone. */
+START_TEST(shares_follow_the_donors)
+{
+	u8 list[HC_ENV_TARGETS - 1];
+	u32 i;
+
+	hc_menv_init(&env, ENV, 2, 0);
+	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
+		list[i] = (u8)(1 + i);
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 0);
+	ck_assert_uint_eq(env.nr_shares, HC_ENV_TARGETS);
+	hc_map_slab_add(&map, &env, A, 1);
+	hc_map_slab_add(&map, &env, B, 1);
+	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
+		list[i] = (u8)(100 + i);
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 2);
+	ck_assert(hc_menv_share(&env, A)->is_leaving && hc_menv_share(&env, B)->is_leaving);
+	ck_assert_ptr_null(hc_menv_share(&env, C));
+	ck_assert(!hc_menv_share(&env, HC_TARGET_LOCAL)->is_leaving);
+	ck_assert(hc_map_slab_trim(&map, &env, A, 0));
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 2);
+	ck_assert(hc_map_slab_take(&map, A, &i));
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 1);
+	ck_assert(hc_map_slab_trim(&map, &env, B, 0) && hc_map_slab_take(&map, B, &i));
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 0);
+	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
+		ck_assert(!hc_menv_share(&env, list[i])->is_leaving);
+	/* One that comes back while it leaves stays. */
+	hc_map_slab_add(&map, &env, 100, 9);
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list + 1, 1), 0);
+	ck_assert(hc_menv_share(&env, 100)->is_leaving);
+	ck_assert_uint_eq(hc_menv_shares_set(&env, list, 2), 0);
+	ck_assert(!hc_menv_share(&env, 100)->is_leaving);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("map");
@@ -751,6 +787,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, empty_map);
 	tcase_add_test(t, page_lost_where_it_was_stored);
 	tcase_add_test(t, stuck_repair_lets_others_go_on);
+	tcase_add_test(t, shares_follow_the_donors);
 	tcase_add_test(t, slab_table);
 	tcase_add_test(t, slab_lent_twice);
 	tcase_add_test(t, write_and_read);
