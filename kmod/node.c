@@ -106,16 +106,18 @@ static int port_notify(struct notifier_block *nb, unsigned long event, void *dat
 	node = hc_node_of(n->net);
 	if (READ_ONCE(node->daemon_portid) != n->portid && !READ_ONCE(node->nr_requests))
 		return NOTIFY_DONE;
-	gone = kzalloc(sizeof(*gone), GFP_ATOMIC);
-	if (!gone)
-		return NOTIFY_DONE;	/* its requests run into their deadline */
+	/*
+	 * The chain is called without a lock of the sender (it is a blocking one), and a
+	 * daemon whose end was missed would keep the next one out until rmmod.
+	 */
+	gone = kzalloc(sizeof(*gone), GFP_KERNEL | __GFP_NOFAIL);
 	gone->node = node;
 	gone->portid = n->portid;
 	if (!maybe_get_net(n->net)) {
 		kfree(gone);
 		return NOTIFY_DONE;
 	}
-	netns_tracker_alloc(n->net, &gone->tracker, GFP_ATOMIC);
+	netns_tracker_alloc(n->net, &gone->tracker, GFP_KERNEL);
 	INIT_WORK(&gone->work, daemon_gone_fn);
 	queue_work(hc_ctl_wq, &gone->work);
 	return NOTIFY_DONE;
