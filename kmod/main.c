@@ -13,25 +13,80 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* A parameter in milliseconds: what is outside its range is refused, now and later. */
+struct ms_param {
+	unsigned int *value;
+	unsigned int min, max;
+};
+
+static int ms_set(const char *text, const struct kernel_param *kp)
+{
+	const struct ms_param *p = kp->arg;
+	unsigned int ms;
+	int err = kstrtouint(text, 0, &ms);
+
+	if (!err && (ms < p->min || ms > p->max))
+		err = -ERANGE;
+	if (err)
+		pr_err_ratelimited("hyperchain: %s takes %u to %u milliseconds\n", kp->name,
+				   p->min, p->max);
+	else
+		WRITE_ONCE(*p->value, ms);
+	return err;
+}
+
+static int ms_get(char *text, const struct kernel_param *kp)
+{
+	const struct ms_param *p = kp->arg;
+
+	return scnprintf(text, PAGE_SIZE, "%u\n", READ_ONCE(*p->value));
+}
+
+static const struct kernel_param_ops ms_ops = {
+	.set	= ms_set,
+	.get	= ms_get,
+};
+
 unsigned int hc_request_timeout_ms = 5000;
-module_param_named(request_timeout_ms, hc_request_timeout_ms, uint, 0644);
+static const struct ms_param request_timeout = { &hc_request_timeout_ms, 100, 600000 };
+module_param_cb(request_timeout_ms, &ms_ops, (void *)&request_timeout, 0644);
+__MODULE_PARM_TYPE(request_timeout_ms, "uint");
 MODULE_PARM_DESC(request_timeout_ms,
-		 "A peer that does not answer a request for this long loses the connection (5000)");
+		 "A peer that does not answer a request for this long loses the connection (100..600000, 5000)");
 
 unsigned int hc_peer_grace_ms = 5000;
-module_param_named(peer_grace_ms, hc_peer_grace_ms, uint, 0644);
+static const struct ms_param peer_grace = { &hc_peer_grace_ms, 0, 3600000 };
+module_param_cb(peer_grace_ms, &ms_ops, (void *)&peer_grace, 0644);
+__MODULE_PARM_TYPE(peer_grace_ms, "uint");
 MODULE_PARM_DESC(peer_grace_ms,
-		 "A peer without connections is given up after this time, and its pages copied anew (5000)");
+		 "A peer without connections is given up after this time, and its pages copied anew (0..3600000, 5000)");
 
 bool hc_allow_netns;
 module_param_named(allow_netns, hc_allow_netns, bool, 0444);
 MODULE_PARM_DESC(allow_netns,
 		 "Let network namespaces other than the first be nodes of their own; for tests (N)");
 
+/* The module starts programs from there as root: not relative to anything. */
+static int dir_set(const char *text, const struct kernel_param *kp)
+{
+	if (text[0] != '/') {
+		pr_err("hyperchain: %s takes the path of a directory, from / on\n", kp->name);
+		return -EINVAL;
+	}
+	return param_set_charp(text, kp);
+}
+
+static const struct kernel_param_ops dir_ops = {
+	.set	= dir_set,
+	.get	= param_get_charp,
+	.free	= param_free_charp,
+};
+
 char *hc_helper_dir = "/usr/lib/hyperchain";
-module_param_named(helper_dir, hc_helper_dir, charp, 0444);
+module_param_cb(helper_dir, &dir_ops, &hc_helper_dir, 0444);
+__MODULE_PARM_TYPE(helper_dir, "charp");
 MODULE_PARM_DESC(helper_dir,
-		 "Where hyperchain-restore and hyperchain-shadow are (/usr/lib/hyperchain)");
+		 "Where hyperchain-restore and hyperchain-shadow are, from / on (/usr/lib/hyperchain)");
 
 struct workqueue_struct *hc_move_wq;
 struct workqueue_struct *hc_ctl_wq;

@@ -60,7 +60,14 @@ def test_R22_insmod_and_rmmod_alone(lab):
     n1 = lab.node(1)
     n1.install()
     n1.run("for i in $(seq 20); do insmod /root/hyperchain.ko && rmmod hyperchain || exit 1; done", 150)
-    assert n1.run("insmod /root/hyperchain.ko request_timeout_ms=never", check=False).status
+    for wrong in ("request_timeout_ms=never", "request_timeout_ms=0", "request_timeout_ms=99",
+                  "request_timeout_ms=600001", "peer_grace_ms=3600001", "peer_grace_ms=-1", "helper_dir=bin"):
+        assert n1.run(f"insmod /root/hyperchain.ko {wrong}", check=False).status, wrong
+        assert f"{wrong.split(chr(61))[0]} takes" in n1.run("dmesg | tail -n 3").stdout, f"{wrong}: no reason was given"
+    n1.run("insmod /root/hyperchain.ko peer_grace_ms=0 && "
+           "! echo 0 >/sys/module/hyperchain/parameters/request_timeout_ms && "
+           "echo 100 >/sys/module/hyperchain/parameters/request_timeout_ms && "
+           "test $(cat /sys/module/hyperchain/parameters/request_timeout_ms) = 100 && rmmod hyperchain")
     n1.run("insmod /root/hyperchain.ko request_timeout_ms=1234 && "
            "test $(cat /sys/module/hyperchain/parameters/request_timeout_ms) = 1234 && rmmod hyperchain")
 
