@@ -14,6 +14,8 @@
 #define WAITING_MAX	256	/* requests of one node */
 #define WAITING_ADMIN	16	/* of these kept for admins */
 #define WAITING_ENV_MAX	16	/* of these from one environment */
+#define WAITING_HOST_MAX 128	/* of these from users of no environment, admins not counted */
+#define WAITING_USER_MAX 16	/* of those from one of them */
 #define DEADLINE_MS	30000
 
 struct request {
@@ -22,6 +24,8 @@ struct request {
 	struct hc_node *node;
 	u64 cookie;
 	u32 portid, seq, env;
+	kuid_t uid;
+	bool is_admin;
 };
 
 static struct request *request_find(struct hc_node *node, u64 cookie)
@@ -86,14 +90,23 @@ static void request_end(struct request *r, const struct nlattr *payload, u32 err
 	kfree(r);
 }
 
-static int request_bounds(struct hc_node *node, u32 env, bool is_admin)
+/* Is there room for @new? Neither one environment nor the host's users take it from others. */
+static int request_bounds(struct hc_node *node, const struct request *new)
 {
-	u32 n = 0, max = is_admin ? WAITING_MAX : WAITING_MAX - WAITING_ADMIN;
+	u32 env = 0, host = 0, user = 0;
 	struct request *r;
 
-	list_for_each_entry(r, &node->requests, list)
-		n += env && r->env == env;
-	return node->nr_requests >= max || n >= WAITING_ENV_MAX ? -EAGAIN : 0;
+	list_for_each_entry(r, &node->requests, list) {
+		env += new->env && r->env == new->env;
+		host += !r->env && !r->is_admin;
+		user += !r->env && !r->is_admin && uid_eq(r->uid, new->uid);
+	}
+	if (node->nr_requests >= (new->is_admin ? WAITING_MAX : WAITING_MAX - WAITING_ADMIN) ||
+	    env >= WAITING_ENV_MAX)
+		return -EAGAIN;
+	if (!new->env && !new->is_admin && (host >= WAITING_HOST_MAX || user >= WAITING_USER_MAX))
+		return -EAGAIN;
+	return 0;
 }
 
 static struct sk_buff *request_message(struct request *r, u32 daemon, bool is_admin,
@@ -140,6 +153,8 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 	r->portid = info->snd_portid;
 	r->seq = info->snd_seq;
 	r->env = hc_env_of_current();
+	r->uid = current_uid();
+	r->is_admin = is_admin;
 	INIT_DELAYED_WORK(&r->deadline, deadline_fn);
 	/* The end of a connection needs this lock: no reclaim under it that may need that end. */
 	noio = memalloc_noio_save();
@@ -149,7 +164,7 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 		hc_extack(info->extack, "no hyperchaind is running on this node");
 		goto out_free;
 	}
-	err = request_bounds(node, r->env, is_admin);
+	err = request_bounds(node, r);
 	if (err) {
 		hc_extack(info->extack, "too many requests wait for the daemon");
 		goto out_free;

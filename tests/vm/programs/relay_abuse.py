@@ -15,7 +15,7 @@ from genl import HC, Genl, attr, u32, u64
 from netlink_abuse import CLONE_NEWUSER, FORM, NOBODY, Bound, as_other, become_nobody, in_cgroup, refused, unshare
 
 PAYLOAD, COOKIE, ERROR = HC["HC_A_REQ_PAYLOAD"], HC["HC_A_REQ_COOKIE"], HC["HC_A_REQ_ERROR"]
-WAITING_MAX, WAITING_ENV_MAX = 256, 16
+WAITING_MAX, WAITING_ENV_MAX, WAITING_HOST_MAX, WAITING_USER_MAX = 256, 16, 128, 16
 SO_RCVBUFFORCE = 33
 
 
@@ -149,6 +149,24 @@ def flood_with_a_daemon_that_never_answers():
             expect(message.num("HC_A_REQ_ERROR") == errno.ETIMEDOUT, "it ended with another error")
         expect(time.monotonic() - started < 80, "the deadline is too far away")
         h.must("REQUEST", attr(PAYLOAD, b"after"))
+
+
+@case("relay")
+def flood_of_host_users():
+    """One user has few places, all of them together half: environments keep theirs."""
+    def as_user(uid: int) -> Callable[[], None]:
+        return lambda: (os.setgroups([]), os.setresgid(uid, uid, uid), os.setresuid(uid, uid, uid))
+
+    with Bound() as bound, Daemon():
+        users = [Genl() for _ in range(WAITING_HOST_MAX // WAITING_USER_MAX + 1)]
+        taken = [as_other(as_user(70000 + i), lambda h=h: flood(h, WAITING_MAX, b"x")) for i, h in enumerate(users)]
+        expect(taken == [WAITING_USER_MAX] * (len(users) - 1) + [0], f"users of the host got {taken} places")
+        expect(as_other(in_cgroup(bound.paths[0]), lambda: flood(Genl(), WAITING_ENV_MAX, b"x")) == WAITING_ENV_MAX,
+               "users of the host took an environment's places")
+        with Genl() as h:
+            h.must("REQUEST", attr(PAYLOAD, b"x"))
+        for h in users:
+            h.close()
 
 
 @case("relay")
