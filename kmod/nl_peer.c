@@ -127,11 +127,12 @@ static u64 lent_bytes(struct hc_peer *peer)
 
 static int put_state(struct sk_buff *skb, struct hc_peer *peer)
 {
-	u64 epoch, their_epoch;
+	u64 epoch, their_epoch, min_epoch;
 
 	spin_lock_bh(&peer->hello_lock);
 	epoch = peer->epoch;
 	their_epoch = peer->their_epoch;
+	min_epoch = peer->min_epoch;
 	spin_unlock_bh(&peer->hello_lock);
 	return nla_put_u32(skb, HC_A_PEER_ID, peer->id) ||
 	       nla_put_string(skb, HC_A_PEER_NAME, peer->name) ||
@@ -139,6 +140,7 @@ static int put_state(struct sk_buff *skb, struct hc_peer *peer)
 	       nla_put_u32(skb, HC_A_PEER_CONNS, READ_ONCE(peer->nr_live)) ||
 	       hc_put_u64(skb, HC_A_PEER_EPOCH, epoch, HC_A_PEER_PAD) ||
 	       hc_put_u64(skb, HC_A_PEER_THEIR_EPOCH, their_epoch, HC_A_PEER_PAD) ||
+	       hc_put_u64(skb, HC_A_PEER_MIN_EPOCH, min_epoch, HC_A_PEER_PAD) ||
 	       nla_put_u32(skb, HC_A_PEER_VERSION, peer->version) ||
 	       hc_put_u64(skb, HC_A_PEER_FEATURES, peer->features, HC_A_PEER_PAD) ||
 	       nla_put_u32(skb, HC_A_PEER_RTT_US, READ_ONCE(peer->rtt_us)) ||

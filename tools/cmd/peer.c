@@ -142,12 +142,12 @@ static int peer_del(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "force", OPT_FORCE, NULL, 0,
-		  "Even when it holds the only copy of a page, or this node lends to it: what is there is lost", 0 },
+		  "Even when it holds pages of this node, or this node lends to it: what has no other copy is lost", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {
 		.options = options, .parser = parse_del, .args_doc = "ID",
-		.doc = "Forget the node ID. Refused while it holds the only copy of a page, or this node lends memory to it.",
+		.doc = "Forget the node ID. Refused while it holds pages of this node, or this node lends memory to it.",
 		.children = cli_change_options,
 	};
 	HCNL_CLEAN struct hcnl *h = NULL;

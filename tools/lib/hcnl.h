@@ -239,7 +239,7 @@ int hcnl_peer_fence(struct hcnl *h, uint32_t id, uint64_t min_epoch);
 /* Move our pages off @id (true), or end that (false). Admin. */
 int hcnl_peer_drain(struct hcnl *h, uint32_t id, bool drain);
 
-/* -EBUSY while it holds the only copy of a page, unless @force. Admin. */
+/* -EBUSY while it holds pages of this node, unless @force. Admin. */
 int hcnl_peer_del(struct hcnl *h, uint32_t id, bool force);
 
 /* The same for a person: -EBUSY and what to do, also while this node lends to @id. Admin. */

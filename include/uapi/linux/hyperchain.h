@@ -77,8 +77,8 @@
  * @HC_CMD_PEER_SET:	admin. HC_A_PEER_ID and _MIN_EPOCH: requests and slabs
  *			of that peer with an older epoch are refused from now on
  *			(fencing); or _DRAIN: 1 moves our pages off it, 0 ends that
- * @HC_CMD_PEER_DEL:	admin. HC_A_PEER_ID. Refused (-EBUSY) while it holds the
- *			only copy of a page, unless HC_A_PEER_FORCE
+ * @HC_CMD_PEER_DEL:	admin. HC_A_PEER_ID. Refused (-EBUSY) while it holds a page
+ *			of this node, unless HC_A_PEER_FORCE
  * @HC_CMD_PEER_GET:	do (HC_A_PEER_ID) and dump; anyone
  * @HC_CMD_POOL_SET:	admin. HC_A_POOL_LIMIT, _RESERVE, _DRAIN
  * @HC_CMD_POOL_GET:	do; anyone
@@ -192,7 +192,7 @@ enum hc_a_peer {
 	HC_A_PEER_CONN,		/* u32, 0..HC_CONNS_MAX-1: which connection this is;
 				 * both ends must use the same number
 				 */
-	HC_A_PEER_MIN_EPOCH,	/* u64 */
+	HC_A_PEER_MIN_EPOCH,	/* u64, least lease epoch it is served with; 0 = no fence */
 	HC_A_PEER_DRAIN,	/* u8: we move our pages off it */
 	HC_A_PEER_FORCE,	/* flag */
 	HC_A_PEER_STATE,	/* u8, enum hc_peer_state */

@@ -357,6 +357,7 @@ def lower_epoch():
             expect(not link.reply.err, f"the same epoch again: {link.reply}")
         node.events.wait("PEER_LOST", peer, since=len(node.events.seen) - 1)
         node.h.must("PEER_SET", u32(HC["HC_A_PEER_ID"], peer), u64(HC["HC_A_PEER_MIN_EPOCH"], 60))
+        expect(peer_get(node.h, peer, "MIN_EPOCH") == 60, "the fence is not shown")
         with Link(peer, epoch=59) as link:
             expect(link.reply.err == errno.EPROTO and "epoch" in link.reply.why, f"a fenced epoch: {link.reply}")
         with Link(peer, epoch=60) as link:
