@@ -45,7 +45,7 @@ struct hc_backing {
 	void (*on_error)(struct hc_backing *b, u64 block, bool is_write);
 	unsigned long *bad;		/* bit per page: lost in the ring's write-out */
 	unsigned long *slabs;		/* bit per slab: handed out; node->map_lock */
-	/* The owner's, see disk.c: */
+	/* backing_watch.c's: */
 	unsigned long *failed;		/* bit per slab: to be looked through for bad pages */
 	unsigned long wrote_badly;	/* bit 0: a write failed since the last look */
 	unsigned long rest_end;		/* jiffies, 0 = none: nothing new goes there until then */
@@ -72,5 +72,12 @@ void hc_backing_close(struct hc_backing *b);
 /* Both may run in reclaim; done() may be called before they return. Writes may sleep. */
 void hc_backing_read(struct hc_backing *b, struct hc_backing_op *op);
 void hc_backing_write(struct hc_backing *b, struct hc_backing_op *op);
+
+/* backing_watch.c: what becomes of pages that the device failed. */
+
+/** hc_backing_failed() - for @on_error of the disk's backing. Any context */
+void hc_backing_failed(struct hc_backing *b, u64 block, bool is_write);
+/** hc_backing_watch_stop() - the module goes: no disk and no backing is left. May sleep */
+void hc_backing_watch_stop(void);
 
 #endif /* _HC_BACKING_H */

@@ -2,13 +2,15 @@
 # Unit tests of kmod/policy (pure, built here with tests/shim in place of kernel headers).
 KPOLICY_FLAGS		:= -Itests/shim -Ikmod -Iinclude -Iinclude/uapi
 
-UNIT			+= test_hello test_map test_map_model test_placement test_wire_check
+UNIT			+= test_hello test_map test_map_model test_shares test_placement test_wire_check
 test_hello_SRC		:= kmod/policy/hello.c
 test_hello_FLAGS	:= $(KPOLICY_FLAGS)
 test_map_SRC		:= kmod/policy/map.c kmod/policy/slabs.c
 test_map_FLAGS		:= $(KPOLICY_FLAGS)
 test_map_model_SRC	:= tests/unit/map_recount.c kmod/policy/map.c kmod/policy/slabs.c kmod/policy/placement.c
 test_map_model_FLAGS	:= $(KPOLICY_FLAGS)
+test_shares_SRC		:= kmod/policy/map.c kmod/policy/slabs.c
+test_shares_FLAGS	:= $(KPOLICY_FLAGS)
 test_placement_SRC	:= kmod/policy/placement.c kmod/policy/map.c kmod/policy/slabs.c
 test_placement_FLAGS	:= $(KPOLICY_FLAGS)
 test_wire_check_SRC	:= kmod/policy/wire_check.c

@@ -727,57 +727,6 @@ START_TEST(environments_apart)
 }
 END_TEST
 
-START_TEST(shares_are_bounded)
-{
-	u32 t;
-
-	hc_menv_init(&env, ENV, 2, 0);
-	for (t = 0; t < HC_ENV_TARGETS; t++)
-		ck_assert_ptr_nonnull(hc_menv_share_add(&env, t));
-	ck_assert_ptr_nonnull(hc_menv_share_add(&env, 0));
-	ck_assert_ptr_null(hc_menv_share_add(&env, HC_ENV_TARGETS));
-	ck_assert_int_eq(hc_menv_share_del(&env, 7), 0);
-	ck_assert_int_eq(hc_menv_share_del(&env, 7), 0);
-	ck_assert_ptr_nonnull(hc_menv_share_add(&env, HC_ENV_TARGETS));
-}
-END_TEST
-
-/* Donors that leave with slabs, and as many new ones: these wait until the others have gone. */
-START_TEST(shares_follow_the_donors)
-{
-	u8 list[HC_ENV_TARGETS - 1];
-	u32 i;
-
-	hc_menv_init(&env, ENV, 2, 0);
-	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
-		list[i] = (u8)(1 + i);
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 0);
-	ck_assert_uint_eq(env.nr_shares, HC_ENV_TARGETS);
-	hc_map_slab_add(&map, &env, A, 1);
-	hc_map_slab_add(&map, &env, B, 1);
-	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
-		list[i] = (u8)(100 + i);
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 2);
-	ck_assert(hc_menv_share(&env, A)->is_leaving && hc_menv_share(&env, B)->is_leaving);
-	ck_assert_ptr_null(hc_menv_share(&env, C));
-	ck_assert(!hc_menv_share(&env, HC_TARGET_LOCAL)->is_leaving);
-	ck_assert(hc_map_slab_trim(&map, &env, A, 0));
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 2);
-	ck_assert(hc_map_slab_take(&map, A, &i));
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 1);
-	ck_assert(hc_map_slab_trim(&map, &env, B, 0) && hc_map_slab_take(&map, B, &i));
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, HC_ENV_TARGETS - 1), 0);
-	for (i = 0; i < HC_ENV_TARGETS - 1; i++)
-		ck_assert(!hc_menv_share(&env, list[i])->is_leaving);
-	/* One that comes back while it leaves stays. */
-	hc_map_slab_add(&map, &env, 100, 9);
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list + 1, 1), 0);
-	ck_assert(hc_menv_share(&env, 100)->is_leaving);
-	ck_assert_uint_eq(hc_menv_shares_set(&env, list, 2), 0);
-	ck_assert(!hc_menv_share(&env, 100)->is_leaving);
-}
-END_TEST
-
 Suite *unit_suite(void)
 {
 	Suite *suite = suite_create("map");
@@ -787,7 +736,6 @@ Suite *unit_suite(void)
 	tcase_add_test(t, empty_map);
 	tcase_add_test(t, page_lost_where_it_was_stored);
 	tcase_add_test(t, stuck_repair_lets_others_go_on);
-	tcase_add_test(t, shares_follow_the_donors);
 	tcase_add_test(t, slab_table);
 	tcase_add_test(t, slab_lent_twice);
 	tcase_add_test(t, write_and_read);
@@ -815,7 +763,6 @@ Suite *unit_suite(void)
 	tcase_add_test(t, pins_are_bounded);
 	tcase_add_test(t, trimming);
 	tcase_add_test(t, environments_apart);
-	tcase_add_test(t, shares_are_bounded);
 	suite_add_tcase(suite, t);
 	return suite;
 }

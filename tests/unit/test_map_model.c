@@ -62,7 +62,9 @@ static struct hc_menv *envs[ENVS];
 static struct hc_target targets[HC_TARGETS];
 static uint64_t rnd;
 static u64 value_next;
-static struct { u64 writes, reads, repairs, lost, drops, recalls, lates, bad, pages_bad, busy; } did;
+static struct {
+	u64 writes, reads, repairs, lost, drops, recalls, lates, bad, pages_bad, busy;
+} did;
 
 static u32 below(u32 n)
 {
