@@ -200,12 +200,13 @@ void hc_conn_reply(struct hc_conn *conn, const struct hc_reply *reply)
 	queue_work(hc_send_wq, &conn->reply_work);
 }
 
-static void reply_send(struct hc_conn *conn, const struct hc_reply *reply,
-		       const void *data, u32 data_len)
+static int reply_send(struct hc_conn *conn, const struct hc_reply *reply,
+		      const void *data, u32 data_len)
 {
 	struct bio_vec bv[HCW_RUN_PAGES_MAX];
 	unsigned int i, nr_bv = 0;
 	struct hcw_hdr hdr;
+	int err;
 
 	if (reply->slab) {
 		nr_bv = reply->msg.nr;
@@ -216,8 +217,9 @@ static void reply_send(struct hc_conn *conn, const struct hc_reply *reply,
 		}
 	}
 	hc_msg_pack(&reply->msg, &hdr);
-	conn->ops->send(conn, &hdr, bv, nr_bv, data, data_len);
+	err = conn->ops->send(conn, &hdr, bv, nr_bv, data, data_len);
 	hc_lslab_put(reply->slab);
+	return err;
 }
 
 static void reply_work_fn(struct work_struct *work)
@@ -242,9 +244,9 @@ static struct hc_reply answer_to(const struct hc_msg *m, u16 status)
 
 /* ---- control requests: hello, lease, release, recall; in process context ---- */
 
-static void ctl_answer(struct hc_conn *conn, struct hc_reply *r, const u32 *ids)
+static int ctl_answer(struct hc_conn *conn, struct hc_reply *r, const u32 *ids)
 {
-	reply_send(conn, r, ids, ids ? r->msg.nr * 4 : 0);
+	return reply_send(conn, r, ids, ids ? r->msg.nr * 4 : 0);
 }
 
 static void ctl_handle(struct hc_conn *conn, struct hc_ctl *ctl)
@@ -263,7 +265,9 @@ static void ctl_handle(struct hc_conn *conn, struct hc_ctl *ctl)
 		r.msg.status = hc_pool_lease(peer, m->epoch, m->arg, &nr, ids);
 		r.msg.nr = r.msg.status ? 0 : nr;
 		r.msg.len = r.msg.nr * 4;
-		ctl_answer(conn, &r, ids);
+		/* Not sent: nobody knows of these slabs. */
+		if (ctl_answer(conn, &r, ids) && r.msg.nr)
+			hc_pool_release(peer, m->epoch, nr, ids);
 		return;
 	case HCW_RELEASE:
 		r.msg.status = hc_pool_release(peer, m->epoch, nr, ids);
@@ -519,6 +523,14 @@ int hc_conn_rx_done(struct hc_conn *conn, u32 len)
 
 /* ---- watch ---- */
 
+static void ping_over(struct hc_conn *conn)
+{
+	spin_lock_bh(&conn->calls_lock);
+	conn->ping_busy = false;
+	spin_unlock_bh(&conn->calls_lock);
+	hc_conn_put(conn);
+}
+
 static void ping_done(struct hc_call *call, int err)
 {
 	struct hc_conn *conn = container_of(call, struct hc_conn, ping);
@@ -526,14 +538,13 @@ static void ping_done(struct hc_call *call, int err)
 	if (!err)
 		hc_peer_ping(conn->peer, &call->answer,
 			     ktime_us_delta(ktime_get(), call->started));
-	spin_lock_bh(&conn->calls_lock);
-	conn->ping_busy = false;
-	spin_unlock_bh(&conn->calls_lock);
-	hc_conn_put(conn);
+	ping_over(conn);
 }
 
-static void ping_start(struct hc_conn *conn)
+/* Not from the watch: it looks at deadlines, and sending may wait for long. */
+static void ping_work_fn(struct work_struct *work)
 {
+	struct hc_conn *conn = container_of(work, struct hc_conn, ping_work);
 	bool start = false;
 
 	spin_lock_bh(&conn->calls_lock);
@@ -550,10 +561,8 @@ static void ping_start(struct hc_conn *conn)
 	memset(&conn->ping.msg, 0, sizeof(conn->ping.msg));
 	conn->ping.msg.type = HCW_PING;
 	conn->ping.done = ping_done;
-	if (hc_conn_call(conn, &conn->ping)) {
-		conn->ping_busy = false;
-		hc_conn_put(conn);
-	}
+	if (hc_conn_call(conn, &conn->ping))
+		ping_over(conn);
 }
 
 static void tick_work_fn(struct work_struct *work)
@@ -567,7 +576,7 @@ static void tick_work_fn(struct work_struct *work)
 	hc_peer_watch(conn->peer);
 	if (time_after(jiffies, conn->last_ping + msecs_to_jiffies(PING_INTERVAL_MS))) {
 		conn->last_ping = jiffies;
-		ping_start(conn);
+		queue_work(hc_send_wq, &conn->ping_work);
 	}
 	if (!hc_conn_is_dead(conn))
 		queue_delayed_work(hc_watch_wq, &conn->tick_work, msecs_to_jiffies(TICK_MS));
@@ -604,9 +613,11 @@ static void fail_work_fn(struct work_struct *work)
 	struct hc_reply reply;
 
 	conn->ops->stop(conn);
+	wake_up_all(&conn->credit_wq);	/* it is dead: nobody waits for a credit any more */
 	cancel_work_sync(&conn->reply_work);
 	cancel_work_sync(&conn->ctl_work);
 	cancel_delayed_work_sync(&conn->tick_work);
+	cancel_work_sync(&conn->ping_work);
 	hc_lslab_put(conn->rx_slab);
 	conn->rx_slab = NULL;
 	hc_move_req_free(conn->rx_move);
@@ -662,6 +673,33 @@ void hc_conn_put(struct hc_conn *conn)
 	kref_put(&conn->kref, conn_release);
 }
 
+/* Does a connection whose writes may still count have it, or one that may come to? */
+static bool serial_is_taken(struct hc_peer *peer, u8 serial)
+{
+	bool taken = !serial;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < HC_CONNS_MAX; i++) {
+		struct hc_conn *conn = rcu_dereference(peer->conns[i]);
+
+		taken |= READ_ONCE(peer->live_serial[i]) == serial;
+		taken |= conn && conn->serial == serial;
+	}
+	rcu_read_unlock();
+	return taken;
+}
+
+/* Refused attempts take one as well, so they come round while a connection lives. */
+static u8 serial_next(struct hc_peer *peer)
+{
+	lockdep_assert_held(&peer->connect_lock);
+	do {
+		peer->next_serial++;
+	} while (serial_is_taken(peer, peer->next_serial));
+	return peer->next_serial;
+}
+
 static struct hc_conn *conn_alloc(struct hc_peer *peer, u16 idx)
 {
 	struct hc_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
@@ -683,9 +721,7 @@ static struct hc_conn *conn_alloc(struct hc_peer *peer, u16 idx)
 	conn->peer = hc_peer_get(peer);
 	conn->ops = &hc_tcp_ops;
 	conn->idx = idx;
-	if (!++peer->next_serial)
-		peer->next_serial = 1;
-	conn->serial = peer->next_serial;
+	conn->serial = serial_next(peer);
 	conn->depth = HC_CONN_DEPTH;
 	conn->last_rx = jiffies;
 	init_completion(&conn->said_hello);
@@ -701,6 +737,7 @@ static struct hc_conn *conn_alloc(struct hc_peer *peer, u16 idx)
 	INIT_WORK(&conn->fail_work, fail_work_fn);
 	INIT_WORK(&conn->free_work, free_work_fn);
 	INIT_DELAYED_WORK(&conn->tick_work, tick_work_fn);
+	INIT_WORK(&conn->ping_work, ping_work_fn);
 	return conn;
 }
 
@@ -734,6 +771,7 @@ struct hc_conn *hc_conn_add(struct hc_peer *peer, u16 idx, int fd,
 	err = conn->ops->start(conn, fd, extack);
 	if (err) {
 		cancel_delayed_work_sync(&conn->tick_work);
+		cancel_work_sync(&conn->ping_work);
 		hc_peer_conn_set(peer, idx, NULL);
 		conn->state = HC_CONN_DEAD;
 		hc_conn_put(conn);

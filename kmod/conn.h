@@ -139,6 +139,7 @@ struct hc_conn {
 
 	/* watch: deadlines, pings */
 	struct delayed_work tick_work;
+	struct work_struct ping_work;	/* sends a ping */
 	struct hc_call ping;
 	bool ping_busy;			/* under calls_lock */
 	unsigned long last_ping;	/* jiffies */

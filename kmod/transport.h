@@ -34,7 +34,7 @@ struct hc_transport_ops {
 
 	/*
 	 * Send one message: @hdr, then @nr_bv pages or @data_len bytes. May sleep,
-	 * bounded by request_timeout_ms. Does not allocate memory of its own and
+	 * until the connection's deadline fails it. Does not allocate memory of its own and
 	 * may run in reclaim. The pages are read until the answer came or stop()
 	 * returned. On an error the connection is failed.
 	 */
