@@ -109,14 +109,12 @@ static int request_bounds(struct hc_node *node, const struct request *new)
 	return 0;
 }
 
-static struct sk_buff *request_message(struct request *r, u32 daemon, bool is_admin,
-				       const struct nlattr *payload)
+/* What the daemon gets of @r, into the empty message @skb; false when it does not fit. */
+static bool request_fill(struct sk_buff *skb, struct request *r, u32 daemon, bool is_admin,
+			 const struct nlattr *payload)
 {
-	struct sk_buff *skb = genlmsg_new(nla_total_size(nla_len(payload)) + 128, GFP_KERNEL);
 	void *head;
 
-	if (!skb)
-		return NULL;
 	head = genlmsg_put(skb, daemon, 0, &hc_genl_family, 0, HC_CMD_REQUEST);
 	if (!head ||
 	    nla_put_u64_64bit(skb, HC_A_REQ_COOKIE, r->cookie, HC_A_REQ_PAD) ||
@@ -124,12 +122,10 @@ static struct sk_buff *request_message(struct request *r, u32 daemon, bool is_ad
 	    nla_put_u32(skb, HC_A_REQ_ENV, r->env) ||
 	    nla_put_u32(skb, HC_A_REQ_PID, task_tgid_nr(current)) ||
 	    nla_put_u32(skb, HC_A_REQ_UID, from_kuid_munged(&init_user_ns, current_uid())) ||
-	    nla_put(skb, HC_A_REQ_PAYLOAD, nla_len(payload), nla_data(payload))) {
-		nlmsg_free(skb);
-		return NULL;
-	}
+	    nla_put(skb, HC_A_REQ_PAYLOAD, nla_len(payload), nla_data(payload)))
+		return false;
 	genlmsg_end(skb, head);
-	return skb;
+	return true;
 }
 
 int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
@@ -146,9 +142,14 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 		hc_extack(info->extack, "a request needs a payload");
 		return -EINVAL;
 	}
+	/* Before the lock: who gives memory back when there is none may wait for that. */
 	r = kzalloc(sizeof(*r), GFP_KERNEL);
-	if (!r)
+	msg = genlmsg_new(nla_total_size(nla_len(payload)) + 128, GFP_KERNEL);
+	if (!r || !msg) {
+		nlmsg_free(msg);
+		kfree(r);
 		return -ENOMEM;
+	}
 	r->node = node;
 	r->portid = info->snd_portid;
 	r->seq = info->snd_seq;
@@ -170,11 +171,11 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 		goto out_free;
 	}
 	r->cookie = ++node->request_cookie;
-	err = -ENOMEM;
-	msg = request_message(r, node->daemon_portid, is_admin, payload);
-	if (!msg)
+	err = -EMSGSIZE;
+	if (!request_fill(msg, r, node->daemon_portid, is_admin, payload))
 		goto out_free;
 	err = genlmsg_unicast(node->net, msg, node->daemon_portid);
+	msg = NULL;
 	if (err) {
 		hc_extack(info->extack, "the daemon does not take requests at the moment");
 		goto out_free;
@@ -188,6 +189,7 @@ int hc_relay_request_doit(struct sk_buff *skb, struct genl_info *info)
 out_free:
 	mutex_unlock(&node->lock);
 	memalloc_noio_restore(noio);
+	nlmsg_free(msg);
 	kfree(r);
 	return err;
 }
