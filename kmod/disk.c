@@ -208,6 +208,13 @@ void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_lo
 	hc_disk_put(disk);
 }
 
+/* Slab @i of a walk over all that finds little to do. */
+static void walk_pause(u32 i)
+{
+	if (!(i & 1023))
+		cond_resched();
+}
+
 void hc_disk_unquarantine(struct hc_node *node, u8 target, u8 conn)
 {
 	struct hc_disk *disk = hc_disk_get(node);
@@ -216,12 +223,14 @@ void hc_disk_unquarantine(struct hc_node *node, u8 target, u8 conn)
 	if (!disk)
 		return;
 	for (i = 0; i < disk->map.nr_slabs && READ_ONCE(disk->map.leased[target]); i++) {
+		walk_pause(i);
 		if (disk->map.slabs[i].target != target)
 			continue;
 		spin_lock_irq(&disk->node->map_lock);
 		if (disk->map.slabs[i].target == target)
 			hc_map_unquarantine(&disk->map, i, conn);
 		spin_unlock_irq(&disk->node->map_lock);
+		cond_resched();
 	}
 	hc_disk_put(disk);
 }
@@ -230,13 +239,15 @@ static void recall_all(struct hc_disk *disk, u8 target)
 {
 	u32 i;
 
-	for (i = 0; i < disk->map.nr_slabs; i++) {
+	for (i = 0; i < disk->map.nr_slabs && READ_ONCE(disk->map.leased[target]); i++) {
+		walk_pause(i);
 		if (disk->map.slabs[i].target != target)
 			continue;
 		spin_lock_irq(&disk->node->map_lock);
 		if (disk->map.slabs[i].target == target)
 			hc_map_slab_recall(&disk->map, i);
 		spin_unlock_irq(&disk->node->map_lock);
+		cond_resched();
 	}
 }
 
@@ -274,6 +285,7 @@ void hc_disk_recall_leaving(struct hc_node *node)
 		struct hc_slab *slab = &disk->map.slabs[i];
 		struct hc_share *share;
 
+		walk_pause(i);
 		if (READ_ONCE(slab->state) != HC_SLAB_LIVE)
 			continue;
 		spin_lock_irq(&disk->node->map_lock);
@@ -282,6 +294,7 @@ void hc_disk_recall_leaving(struct hc_node *node)
 		if (share && share->is_leaving)
 			hc_map_slab_recall(&disk->map, i);
 		spin_unlock_irq(&disk->node->map_lock);
+		cond_resched();
 	}
 	hc_disk_put(disk);
 	hc_repair_kick();
@@ -302,6 +315,7 @@ void hc_disk_return_all(struct hc_node *node, struct hc_menv *env)
 			spin_lock_irq(&disk->node->map_lock);
 			more = hc_map_slab_trim(&disk->map, env, env->share[i].target, 0);
 			spin_unlock_irq(&disk->node->map_lock);
+			cond_resched();
 		}
 	}
 	hc_disk_put(disk);
