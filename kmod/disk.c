@@ -267,6 +267,8 @@ void hc_disk_recall(struct hc_node *node, u8 target, u32 nr, const u32 *ids)
 		slab = hc_map_slab_find(&disk->map, target, le32_to_cpu((__force __le32)ids[i]));
 		if (slab != HC_SLAB_NONE)
 			hc_map_slab_recall(&disk->map, slab);
+		else
+			hc_lease_stray(node, target, le32_to_cpu((__force __le32)ids[i]));
 		spin_unlock_irq(&disk->node->map_lock);
 	}
 	hc_disk_put(disk);

@@ -18,7 +18,6 @@
 #include "repair.h"
 
 #define PERIOD_MS	1000
-#define WANTS_MAX	32	/* leases asked for in one round */
 #define AHEAD_MIN	2	/* slabs */
 #define AHEAD_MAX	64
 
@@ -36,7 +35,7 @@ void hc_lease_kick(struct hc_node *node)
 
 	if (test_and_set_bit(0, &is_kicked))
 		return;
-	mod_delayed_work(hc_ctl_wq, &lease_work,
+	mod_delayed_work(hc_lease_wq, &lease_work,
 			 time_before(jiffies, READ_ONCE(last) + msecs_to_jiffies(PAUSE_MS)) ?
 			 msecs_to_jiffies(PAUSE_MS) : 0);
 	WRITE_ONCE(last, jiffies);
@@ -62,13 +61,6 @@ bool hc_lease_wanted(const struct hc_menv *env)
 			return true;
 	return false;
 }
-
-/* One lease to ask for, found under the lock and done without it. */
-struct want {
-	u32 env;
-	u32 nr;
-	u8  target;
-};
 
 /* Slabs this share may still lease: its environment's quota bounds it too. */
 static u32 want_of(const struct hc_menv *env, const struct hc_share *share)
@@ -119,51 +111,74 @@ static void share_trim(struct hc_disk *disk, struct hc_menv *env, struct hc_shar
 		set_bit(0, &disk->return_ahead);
 }
 
-static u32 env_scan(struct hc_disk *disk, struct hc_menv *env, struct want *wants, u32 nr,
-		    bool all_back)
+/*
+ * What one environment has too much of goes back; what the local device lends comes.
+ * Sets the bit of each target in @wanted that has to be asked for more.
+ */
+static void env_scan(struct hc_disk *disk, struct hc_menv *env, bool all_back,
+		     unsigned long *wanted)
 {
-	const struct hc_target *targets = disk->node->targets;
 	u32 i;
 
 	for (i = 0; i < env->nr_shares; i++) {
 		struct hc_share *share = &env->share[i];
-		u32 want;
 
 		share_trim(disk, env, share, all_back);
-		if (share->target == HC_TARGET_LOCAL) {
+		if (share->target == HC_TARGET_LOCAL)
 			local_fill(disk, env, share);
-			continue;
-		}
-		/* Not from what goes back: the donor gives it anew, empty, in the next round. */
-		want = all_back ? 0 : want_of(env, share);
-		if (want && nr < WANTS_MAX && targets[share->target].is_live &&
-		    targets[share->target].may_lend)
-			wants[nr++] = (struct want){ env->id, want, share->target };
+		else if (want_of(env, share))
+			__set_bit(share->target, wanted);
 	}
-	return nr;
 }
 
-static u32 wants_collect(struct hc_disk *disk, struct want *wants)
+static void envs_scan(struct hc_disk *disk, unsigned long *wanted)
 {
-	struct hc_node *node = disk->node;
 	bool all_back = test_and_clear_bit(0, &disk->return_ahead);
+	struct hc_node *node = disk->node;
 	struct hc_env *env;
-	u32 nr = 0;
 
 	mutex_lock(&node->lock);
 	list_for_each_entry(env, &node->env_list, list) {
-		spin_lock_irq(&disk->node->map_lock);
-		if (env->is_ending)	/* only gives back */
-			env_scan(disk, &env->map, wants, WANTS_MAX, all_back);
-		else
-			nr = env_scan(disk, &env->map, wants, nr, all_back);
-		spin_unlock_irq(&disk->node->map_lock);
+		spin_lock_irq(&node->map_lock);
+		env_scan(disk, &env->map, all_back, wanted);
+		spin_unlock_irq(&node->map_lock);
 	}
-	spin_lock_irq(&disk->node->map_lock);
-	nr = env_scan(disk, &disk->host_env->map, wants, nr, all_back);
+	spin_lock_irq(&node->map_lock);
+	env_scan(disk, &disk->host_env->map, all_back, wanted);
 	local_take_back(disk);
-	spin_unlock_irq(&disk->node->map_lock);
+	spin_unlock_irq(&node->map_lock);
 	mutex_unlock(&node->lock);
+	/* Not from what goes back: the donor gives it anew, empty, in the next round. */
+	if (all_back)
+		bitmap_zero(wanted, HC_TARGETS);
+}
+
+/* ---- one peer: its work asks it, and waits for it alone ---- */
+
+/* What to ask @peer for: its number, and @wants filled. */
+static u32 wants_collect(struct hc_disk *disk, struct hc_peer *peer, struct hc_want *wants)
+{
+	struct hc_env *env;
+	u32 nr = 0;
+
+	mutex_lock(&disk->node->lock);
+	list_for_each_entry(env, &disk->node->env_list, list) {
+		struct hc_share *share;
+		u32 want = 0;
+
+		if (nr == HC_WANTS_MAX)
+			break;
+		if (env->is_ending)	/* only gives back */
+			continue;
+		spin_lock_irq(&disk->node->map_lock);
+		share = hc_menv_share(&env->map, peer->target);
+		if (share)
+			want = want_of(&env->map, share);
+		spin_unlock_irq(&disk->node->map_lock);
+		if (want)
+			wants[nr++] = (struct hc_want){ env->map.id, want };
+	}
+	mutex_unlock(&disk->node->lock);
 	return nr;
 }
 
@@ -171,8 +186,8 @@ static u32 wants_collect(struct hc_disk *disk, struct want *wants)
  * Slabs came, of the lease @epoch. False when the donor lies about them. What finds
  * no place in our table is moved to the front of @ids, *@ret_left of them.
  */
-static bool slabs_add(struct hc_disk *disk, const struct want *want, u64 epoch, u32 nr,
-		      __le32 *ids, u32 *ret_left)
+static bool slabs_add(struct hc_disk *disk, struct hc_peer *peer, const struct hc_want *want,
+		      u64 epoch, u32 nr, __le32 *ids, u32 *ret_left)
 {
 	struct hc_menv *env;
 	bool honest = true;
@@ -182,10 +197,10 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u64 epoch, 
 	spin_lock_irq(&disk->node->map_lock);
 	env = disk->node->envs[want->env];
 	/* Given up while the answer was on its way: the donor will end that lease. */
-	if (hc_peer_epoch(disk->node, want->target) != epoch)
+	if (READ_ONCE(peer->epoch) != epoch)
 		nr = 0;
 	for (i = 0; i < nr; i++) {
-		int err = env ? hc_map_slab_add(&disk->map, env, want->target,
+		int err = env ? hc_map_slab_add(&disk->map, env, peer->target,
 						le32_to_cpu(ids[i])) : -ENOENT;
 
 		if (err == -EEXIST)
@@ -197,134 +212,225 @@ static bool slabs_add(struct hc_disk *disk, const struct want *want, u64 epoch, 
 	return honest;
 }
 
-static void lease_take(struct hc_disk *disk, struct hc_peer *peer, const struct want *want,
+/* A slab of ours that nobody here knows. Under the map lock. */
+static void stray_add(struct hc_peer *peer, u32 id)
+{
+	struct hc_borrow *b = &peer->borrow;
+
+	lockdep_assert_held(&peer->node->map_lock);
+	/* One too many is called back once more. */
+	if (b->nr_strays < ARRAY_SIZE(b->strays))
+		b->strays[b->nr_strays++] = id;
+}
+
+void hc_lease_stray(struct hc_node *node, u8 target, u32 id)
+{
+	struct hc_peer *peer;
+
+	rcu_read_lock();
+	peer = rcu_dereference(node->by_target[target]);
+	if (peer)
+		stray_add(peer, id);
+	rcu_read_unlock();
+}
+
+static void lease_take(struct hc_disk *disk, struct hc_peer *peer, const struct hc_want *want,
 		       const struct hc_call *call, void *ids)
 {
 	struct hc_call back = { .msg = { .type = HCW_RELEASE }, .data = ids };
-	u32 left;
+	const __le32 *id = ids;
+	u32 i, left;
 
-	if (!slabs_add(disk, want, call->msg.epoch, call->answer.nr, ids, &left)) {
+	if (!slabs_add(disk, peer, want, call->msg.epoch, call->answer.nr, ids, &left)) {
 		hc_peer_error(peer);
 		hc_event(disk->node, HC_EV_PEER_REFUSED, peer->id, want->env, 0,
 			 "Node %u lent a slab that it had lent before; it was not taken.", peer->id);
 	}
 	back.msg.nr = left;
-	if (left)
-		hc_peer_call_sync(peer, &back);
+	if (!left || !hc_peer_call_sync(peer, &back))
+		return;
+	/* Not answered: offered again with what goes back next. */
+	hc_disk_lock(disk->node);
+	for (i = 0; i < left; i++)
+		stray_add(peer, le32_to_cpu(id[i]));
+	hc_disk_unlock(disk->node);
 }
 
-/* Ask one donor. True when slabs came. */
-static bool lease_ask(struct hc_disk *disk, struct hc_peer *peer, const struct want *want,
-		      void *buf)
+/* Ask one donor. 0, also when it has nothing; else it is out of reach. */
+static int lease_ask(struct hc_disk *disk, struct hc_peer *peer, const struct hc_want *want)
 {
+	struct hc_borrow *b = &peer->borrow;
 	struct hc_call call = {
 		.msg = {
 			.type = HCW_LEASE, .nr = want->nr, .arg = want->env,
 			.epoch = READ_ONCE(peer->epoch),
 		},
-		.data_in = buf,
+		.data_in = b->buf,
 	};
-	int err;
+	int err = hc_peer_call_sync(peer, &call);
 
-	mutex_lock(&peer->ctl_lock);
-	err = hc_peer_call_sync(peer, &call);
-	if (!err && call.answer.status) {
+	if (err)
+		return err;
+	if (call.answer.status) {
 		/* Until its next ping says otherwise. */
 		WRITE_ONCE(peer->free_slabs, 0);
 		hc_peer_targets(peer);
-	} else if (!err) {
-		lease_take(disk, peer, want, &call, buf);
+	} else {
+		lease_take(disk, peer, want, &call, b->buf);
+		if (call.answer.nr)
+			hc_repair_kick();
 	}
-	mutex_unlock(&peer->ctl_lock);
-	return !err && !call.answer.status;
+	return 0;
 }
 
-/* Give empty slabs of @peer back. */
-static void release_some(struct hc_disk *disk, struct hc_peer *peer, u32 *ids)
+static void leases_ask(struct hc_peer *peer)
 {
-	struct hc_call call = { .msg = { .type = HCW_RELEASE }, .data = ids };
+	struct hc_borrow *b = &peer->borrow;
+	struct hc_disk *disk = hc_disk_get(peer->node);
+	u32 i, nr;
+	int err = 0;
+
+	if (!disk)
+		return;
+	nr = wants_collect(disk, peer, b->wants);
+	for (i = 0; i < nr && !err; i++) {
+		err = lease_ask(disk, peer, &b->wants[i]);
+		/* Who removes the disk waits for one answer, not for all. */
+		hc_disk_put(disk);
+		disk = hc_disk_get(peer->node);
+		if (!disk)
+			return;
+	}
+	hc_disk_put(disk);
+}
+
+/* Slabs to give back, as they go on the wire; their number. */
+static u32 returns_collect(struct hc_disk *disk, struct hc_peer *peer, u32 *ids)
+{
+	struct hc_borrow *b = &peer->borrow;
+	bool found = false;
 	u32 i, nr;
 
-	mutex_lock(&peer->ctl_lock);
-	spin_lock_irq(&disk->node->map_lock);
+	hc_disk_lock(disk->node);
 	nr = hc_map_returns(&disk->map, peer->target, HCW_LEASE_MAX, ids);
-	spin_unlock_irq(&disk->node->map_lock);
-	call.msg.nr = nr;
+	while (b->nr_strays && nr < HCW_LEASE_MAX) {
+		u32 id = b->strays[--b->nr_strays];
+		u32 slab = hc_map_slab_find(&disk->map, peer->target, id);
+
+		/* It may have come with an answer that was on its way when it was called back. */
+		if (slab == HC_SLAB_NONE) {
+			ids[nr++] = id;
+		} else {
+			hc_map_slab_recall(&disk->map, slab);
+			found = true;
+		}
+	}
+	hc_disk_unlock(disk->node);
+	if (found)
+		hc_repair_kick();
 	for (i = 0; i < nr; i++)
 		ids[i] = (__force u32)cpu_to_le32(ids[i]);
-	/* Not answered: they stay RETURN slabs, and are offered again. */
-	if (nr && !hc_peer_call_sync(peer, &call)) {
-		spin_lock_irq(&disk->node->map_lock);
-		for (i = 0; i < nr; i++)
-			hc_map_slab_returned(&disk->map, peer->target,
-					     le32_to_cpu((__force __le32)ids[i]));
-		spin_unlock_irq(&disk->node->map_lock);
-	}
-	mutex_unlock(&peer->ctl_lock);
+	return nr;
 }
 
-static void drained_check(struct hc_disk *disk, struct hc_peer *peer)
+static void returns_send(struct hc_disk *disk, struct hc_peer *peer)
 {
-	bool empty = !READ_ONCE(disk->map.leased[peer->target]);
+	u32 *ids = (u32 *)peer->borrow.buf;
+	struct hc_call call = { .msg = { .type = HCW_RELEASE }, .data = ids };
+	u32 i, nr = returns_collect(disk, peer, ids);
 
-	if (peer->drain && empty && !peer->drained_said) {
+	call.msg.nr = nr;
+	/* Not answered: they stay RETURN slabs, and are offered again. */
+	if (!nr || hc_peer_call_sync(peer, &call))
+		return;
+	hc_disk_lock(disk->node);
+	for (i = 0; i < nr; i++)
+		hc_map_slab_returned(&disk->map, peer->target,
+				     le32_to_cpu((__force __le32)ids[i]));
+	hc_disk_unlock(disk->node);
+	if (nr == HCW_LEASE_MAX)	/* there may be more */
+		hc_lease_kick(disk->node);
+}
+
+static bool is_drained(struct hc_disk *disk, struct hc_peer *peer)
+{
+	return READ_ONCE(peer->drain) && !READ_ONCE(peer->drained_said) &&
+	       !READ_ONCE(disk->map.leased[peer->target]);
+}
+
+static void borrow_work_fn(struct work_struct *work)
+{
+	struct hc_peer *peer = container_of(work, struct hc_peer, borrow.work);
+	struct hc_call over = { .msg = { .type = HCW_RELEASE } };
+	struct hc_disk *disk;
+
+	if (test_and_clear_bit(HC_BORROW_OVER, &peer->borrow.flags))
+		hc_peer_call_sync(peer, &over);	/* out of reach: its next hello says it */
+	disk = hc_disk_get(peer->node);
+	if (!disk)
+		return;
+	if (disk->node->targets[peer->target].is_live)
+		returns_send(disk, peer);
+	if (is_drained(disk, peer)) {
 		peer->drained_said = true;
 		hc_event(disk->node, HC_EV_DRAINED, peer->id, 0, 0,
 			 "Node %u holds no page of this node any more.", peer->id);
 	}
+	hc_disk_put(disk);
+	if (test_and_clear_bit(HC_BORROW_WANTED, &peer->borrow.flags))
+		leases_ask(peer);
 }
 
-static void returns_send(struct hc_disk *disk, u32 *ids)
+void hc_lease_peer_init(struct hc_peer *peer)
 {
-	unsigned int target;
-
-	for (target = 1; target < HC_TARGETS; target++) {
-		struct hc_peer *peer;
-
-		if (!rcu_access_pointer(disk->node->by_target[target]))
-			continue;
-		peer = hc_peer_by_target(disk->node, target);
-		if (!peer)
-			continue;
-		if (disk->node->targets[target].is_live &&
-		    READ_ONCE(disk->map.return_head[target]) != HC_SLAB_NONE)
-			release_some(disk, peer, ids);
-		drained_check(disk, peer);
-		hc_peer_put(peer);
-	}
+	INIT_WORK(&peer->borrow.work, borrow_work_fn);
 }
 
-/* Memory for one round, made once: this may be what frees memory. */
-static struct {
-	struct want wants[WANTS_MAX];
-	u8 buf[HCW_CTL_MAX] __aligned(8);
-} round;
+/* Does anything wait to be said to @peer, besides what is @wanted of it? */
+static bool has_business(struct hc_disk *disk, struct hc_peer *peer)
+{
+	if (is_drained(disk, peer))
+		return true;
+	return disk->node->targets[peer->target].is_live &&
+	       (READ_ONCE(disk->map.return_head[peer->target]) != HC_SLAB_NONE ||
+		READ_ONCE(peer->borrow.nr_strays));
+}
+
+static void peers_kick(struct hc_disk *disk, const unsigned long *wanted)
+{
+	const struct hc_target *targets = disk->node->targets;
+	struct hc_peer *peer;
+
+	mutex_lock(&disk->node->lock);
+	list_for_each_entry(peer, &disk->node->peers, list) {
+		bool want = test_bit(peer->target, wanted) && targets[peer->target].is_live &&
+			    targets[peer->target].may_lend;
+
+		/* The end of a peer cancels its work after it has set this. */
+		if (peer->is_gone)
+			continue;
+		if (want)
+			set_bit(HC_BORROW_WANTED, &peer->borrow.flags);
+		if (want || has_business(disk, peer))
+			queue_work(hc_lease_wq, &peer->borrow.work);
+	}
+	mutex_unlock(&disk->node->lock);
+}
 
 static void lease_work_fn(struct work_struct *work)
 {
+	DECLARE_BITMAP(wanted, HC_TARGETS) = {};
 	struct hc_disk *disk;
-	bool got = false;
-	u32 i, nr;
 
 	clear_bit(0, &is_kicked);
 	disk = hc_disk_get(NULL);
 	if (!disk)
 		return;
-	nr = wants_collect(disk, round.wants);
-	for (i = 0; i < nr; i++) {
-		struct hc_peer *peer = hc_peer_by_target(disk->node, round.wants[i].target);
-
-		if (!peer)
-			continue;
-		got |= lease_ask(disk, peer, &round.wants[i], round.buf);
-		hc_peer_put(peer);
-	}
-	returns_send(disk, (u32 *)round.buf);
+	envs_scan(disk, wanted);
+	peers_kick(disk, wanted);
 	hc_envs_reap(disk->node);
 	hc_disk_put(disk);
-	if (got)
-		hc_repair_kick();
-	queue_delayed_work(hc_ctl_wq, &lease_work, msecs_to_jiffies(PERIOD_MS));
+	queue_delayed_work(hc_lease_wq, &lease_work, msecs_to_jiffies(PERIOD_MS));
 }
 
 void hc_lease_start(void)
@@ -341,17 +447,23 @@ void hc_lease_stop(void)
 
 void hc_lease_end(struct hc_node *node)
 {
+	struct hc_peer *peer;
 	unsigned int target;
 
+	mutex_lock(&node->lock);
+	list_for_each_entry(peer, &node->peers, list) {
+		if (peer->is_gone)
+			continue;
+		set_bit(HC_BORROW_OVER, &peer->borrow.flags);
+		queue_work(hc_lease_wq, &peer->borrow.work);
+	}
+	mutex_unlock(&node->lock);
+	/* All at once: as long as the slowest takes. */
 	for (target = 1; target < HC_TARGETS; target++) {
-		struct hc_call call = { .msg = { .type = HCW_RELEASE } };
-		struct hc_peer *peer = hc_peer_by_target(node, target);
-
+		peer = hc_peer_by_target(node, target);
 		if (!peer)
 			continue;
-		mutex_lock(&peer->ctl_lock);
-		hc_peer_call_sync(peer, &call);	/* out of reach: its next hello says it */
-		mutex_unlock(&peer->ctl_lock);
+		flush_work(&peer->borrow.work);
 		hc_peer_put(peer);
 	}
 }

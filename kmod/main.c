@@ -61,6 +61,11 @@ __MODULE_PARM_TYPE(peer_grace_ms, "uint");
 MODULE_PARM_DESC(peer_grace_ms,
 		 "A peer without connections is given up after this time, and its pages copied anew (0..3600000, 5000)");
 
+unsigned int hc_lease_grace_ms = 600000;
+module_param_named(lease_grace_ms, hc_lease_grace_ms, uint, 0644);
+MODULE_PARM_DESC(lease_grace_ms,
+		 "A peer without connections keeps what this node lent it for this time (600000)");
+
 bool hc_allow_netns;
 module_param_named(allow_netns, hc_allow_netns, bool, 0444);
 MODULE_PARM_DESC(allow_netns,
@@ -89,6 +94,7 @@ MODULE_PARM_DESC(helper_dir,
 		 "Where hyperchain-restore and hyperchain-shadow are, from / on (/usr/lib/hyperchain)");
 
 struct workqueue_struct *hc_move_wq;
+struct workqueue_struct *hc_lease_wq;
 struct workqueue_struct *hc_ctl_wq;
 struct workqueue_struct *hc_watch_wq;
 struct workqueue_struct *hc_fail_wq;
@@ -101,6 +107,7 @@ static const struct {
 	unsigned int flags;
 } workqueues[] = {
 	{ &hc_move_wq,	"hc_move",	WQ_UNBOUND },
+	{ &hc_lease_wq,	"hc_lease",	WQ_UNBOUND },
 	{ &hc_ctl_wq,	"hc_ctl",	WQ_UNBOUND },
 	{ &hc_watch_wq,	"hc_watch",	WQ_UNBOUND },
 	{ &hc_fail_wq,	"hc_fail",	WQ_UNBOUND },

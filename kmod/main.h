@@ -10,10 +10,13 @@
 
 /*
  * All WQ_MEM_RECLAIM. An item waits only for items of queues named below its own, so
- * that one rescuer for each queue is enough to go on without memory.
+ * that one rescuer for each queue is enough to go on without memory. What waits for
+ * an answer of a peer is on another queue than what gives such answers: two nodes
+ * that ask each other would wait for each other.
  */
 extern struct workqueue_struct *hc_move_wq;	/* moves; wait for peers and for processes */
-extern struct workqueue_struct *hc_ctl_wq;	/* leases, repair, calling back, control requests */
+extern struct workqueue_struct *hc_lease_wq;	/* leases, repair, calling back; wait for peers */
+extern struct workqueue_struct *hc_ctl_wq;	/* control requests of peers, and the daemon's */
 extern struct workqueue_struct *hc_watch_wq;	/* deadlines, giving up peers */
 extern struct workqueue_struct *hc_fail_wq;	/* ends of connections */
 extern struct workqueue_struct *hc_send_wq;	/* answers; wait for the peer to take them */
@@ -22,6 +25,7 @@ extern struct workqueue_struct *hc_data_wq;	/* pages; never waits for a peer */
 /* Module parameters, milliseconds; see main.c. */
 extern unsigned int hc_request_timeout_ms;
 extern unsigned int hc_peer_grace_ms;
+extern unsigned int hc_lease_grace_ms;
 extern bool hc_allow_netns;
 extern char *hc_helper_dir;
 

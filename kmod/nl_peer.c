@@ -66,7 +66,8 @@ int hc_nl_peer_add_doit(struct sk_buff *skb, struct genl_info *info)
 	peer = hc_peer_add(node, id, name ? nla_data(name) : NULL);
 	if (IS_ERR(peer)) {
 		hc_extack(info->extack, PTR_ERR(peer) == -ENOSPC ?
-			  "this node has as many peers as it can" : "out of memory");
+			  "this node has as many peers as it can" :
+			  PTR_ERR(peer) == -EBUSY ? "the peer is being removed" : "out of memory");
 		return PTR_ERR(peer);
 	}
 	err = hc_peer_connect(peer, nla_get_u32(info->attrs[HC_A_PEER_CONN]),

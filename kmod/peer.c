@@ -2,7 +2,6 @@
 /* Peers: other nodes, as seen from here; see peer.h for their states. */
 #include <linux/jiffies.h>
 #include <linux/rculist.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -18,6 +17,7 @@
 #define HELLO_TIMEOUT_MS	5000
 #define SUSPECT_MS		250	/* an answer that takes longer is late */
 #define ALIVE_MS		1500	/* a connection heard from since is not replaced */
+#define EPOCH_CARRY_MAX		(1 << 20)	/* more than this node ever raises one by itself */
 
 /* ---- finding ---- */
 
@@ -37,6 +37,7 @@ void hc_peer_put(struct hc_peer *peer)
 	kref_put(&peer->kref, peer_release);
 }
 
+/* One that is being removed, too: until its end is over no other has its id. */
 static struct hc_peer *find_locked(struct hc_node *node, u32 id)
 {
 	struct hc_peer *peer;
@@ -54,6 +55,8 @@ struct hc_peer *hc_peer_find(struct hc_node *node, u32 id)
 
 	mutex_lock(&node->lock);
 	peer = find_locked(node, id);
+	if (peer && peer->is_gone)
+		peer = NULL;
 	if (peer)
 		kref_get(&peer->kref);
 	mutex_unlock(&node->lock);
@@ -303,6 +306,7 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 		first = true;
 		WRITE_ONCE(peer->state, HC_PEER_LIVE);
 		cancel_delayed_work(&peer->drop_work);
+		cancel_delayed_work(&peer->free_work);
 	}
 	settle_serial(peer, conn);
 	hc_peer_targets(peer);
@@ -325,9 +329,13 @@ void hc_peer_conn_down(struct hc_peer *peer, struct hc_conn *conn)
 		last = true;
 		WRITE_ONCE(peer->state, HC_PEER_LOST);
 		peer->is_suspect = false;
-		if (!peer->is_gone)
+		if (!peer->is_gone) {
 			queue_delayed_work(hc_watch_wq, &peer->drop_work,
 					   msecs_to_jiffies(hc_peer_grace_ms));
+			queue_delayed_work(hc_watch_wq, &peer->free_work,
+					   msecs_to_jiffies(max(hc_lease_grace_ms,
+								hc_peer_grace_ms)));
+		}
 	}
 	hc_peer_targets(peer);
 	mutex_unlock(&node->lock);
@@ -358,6 +366,29 @@ static void drop_work_fn(struct work_struct *work)
 	}
 	mutex_unlock(&node->lock);
 	hc_lease_kick(node);
+}
+
+/*
+ * A borrower that is away for that long is no more, or has given us up itself. Else the
+ * memory that a dead node borrowed would stay lent, and keep the module, until an admin
+ * deletes the peer. Long, for one that only stood still would lose its pages by it: it
+ * finds its slabs gone when it goes on.
+ */
+static void free_work_fn(struct work_struct *work)
+{
+	struct hc_peer *peer = container_of(to_delayed_work(work), struct hc_peer, free_work);
+	struct hc_node *node = peer->node;
+	bool is_away;
+	u64 nr;
+
+	mutex_lock(&node->lock);
+	is_away = !peer->nr_live;
+	mutex_unlock(&node->lock);
+	nr = is_away ? hc_pool_end_all(peer) : 0;
+	if (nr)
+		hc_event(node, HC_EV_PEER_DROPPED, peer->id, 0, nr,
+			 "Node %u did not come back: %llu MiB that it had borrowed are free again.",
+			 peer->id, nr);
 }
 
 /* Make room for a new connection @idx; an old one that is silent has to go. */
@@ -535,24 +566,30 @@ static struct hc_peer *peer_alloc(struct hc_node *node, u32 id, const char *name
 	peer->node = node;
 	peer->id = id;
 	strscpy(peer->name, name ? name : "", sizeof(peer->name));
-	peer->epoch = node->epoch;
 	mutex_init(&peer->connect_lock);
-	mutex_init(&peer->ctl_lock);
-	mutex_init(&peer->recall_lock);
 	spin_lock_init(&peer->hello_lock);
 	INIT_DELAYED_WORK(&peer->drop_work, drop_work_fn);
+	INIT_DELAYED_WORK(&peer->free_work, free_work_fn);
+	init_completion(&peer->ended);
+	hc_lease_peer_init(peer);
+	hc_pool_peer_init(peer);
 	return peer;
 }
 
 struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name)
 {
-	unsigned int noio = memalloc_noio_save();
-	struct hc_peer *peer;
+	/* Before the lock: the end of a connection needs that, and reclaim may need the end. */
+	struct hc_peer *new = peer_alloc(node, id, name), *peer;
 	u32 target;
 
-	/* The end of a connection needs this lock: no reclaim under it that may need that end. */
+	if (!new)
+		return ERR_PTR(-ENOMEM);
 	mutex_lock(&node->lock);
 	peer = find_locked(node, id);
+	if (peer && peer->is_gone) {
+		peer = ERR_PTR(-EBUSY);
+		goto out;
+	}
 	if (peer) {
 		if (name)
 			strscpy(peer->name, name, sizeof(peer->name));
@@ -565,12 +602,10 @@ struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name)
 		peer = ERR_PTR(-ENOSPC);
 		goto out;
 	}
+	peer = new;
+	new = NULL;
 	hc_node_default_epoch(node);
-	peer = peer_alloc(node, id, name);
-	if (!peer) {
-		peer = ERR_PTR(-ENOMEM);
-		goto out;
-	}
+	peer->epoch = node->epoch;
 	peer->target = target;
 	list_add_tail(&peer->list, &node->peers);
 	node->nr_peers++;
@@ -580,7 +615,7 @@ out_get:
 	kref_get(&peer->kref);
 out:
 	mutex_unlock(&node->lock);
-	memalloc_noio_restore(noio);
+	kfree(new);
 	return peer;
 }
 
@@ -604,7 +639,24 @@ static void conns_end(struct hc_peer *peer)
 	}
 }
 
-/* The peer is off the list already, so nobody can add a connection. */
+/*
+ * What is held up anywhere and was meant for the peer that had this number must not
+ * mean anything to the next one, nor to the same one when it comes back: they begin
+ * above it. But not as far above as a peer likes: its own floor may have raised it.
+ */
+static void epoch_carry(struct hc_peer *peer)
+{
+	struct hc_node *node = peer->node;
+
+	lockdep_assert_held(&node->lock);
+	if (peer->epoch > node->epoch && peer->epoch - node->epoch <= EPOCH_CARRY_MAX)
+		node->epoch = peer->epoch;
+}
+
+/*
+ * The peer is marked as gone already, so nobody can add a connection; and it is
+ * listed until nothing is left that goes by its id.
+ */
 static void peer_end(struct hc_peer *peer)
 {
 	struct hc_node *node = peer->node;
@@ -613,15 +665,21 @@ static void peer_end(struct hc_peer *peer)
 	conns_end(peer);
 	mutex_unlock(&peer->connect_lock);
 	cancel_delayed_work_sync(&peer->drop_work);
+	cancel_delayed_work_sync(&peer->free_work);
+	cancel_work_sync(&peer->borrow.work);
+	hc_pool_forget(peer);
 	mutex_lock(&node->lock);
 	WRITE_ONCE(peer->state, HC_PEER_DROPPING);
 	hc_peer_targets(peer);
 	peer_drop_pages(peer, peer->epoch + 1);
+	epoch_carry(peer);
 	hc_envs_peer_removed(node, peer);
 	memset(&node->targets[peer->target], 0, sizeof(node->targets[0]));
 	RCU_INIT_POINTER(node->by_target[peer->target], NULL);
+	list_del(&peer->list);
+	node->nr_peers--;
 	mutex_unlock(&node->lock);
-	hc_pool_forget(peer);
+	complete_all(&peer->ended);
 	synchronize_rcu();
 	hc_peer_put(peer);
 }
@@ -636,11 +694,8 @@ int hc_peer_del(struct hc_peer *peer, bool force)
 		err = -ENOENT;
 	else if (!force && hc_disk_target_used(node, peer->target))
 		err = -EBUSY;
-	if (!err) {
+	if (!err)
 		peer->is_gone = true;
-		list_del(&peer->list);
-		node->nr_peers--;
-	}
 	mutex_unlock(&node->lock);
 	if (!err)
 		peer_end(peer);
@@ -658,11 +713,8 @@ void hc_peer_del_unused(struct hc_peer *peer)
 	unused = !peer->is_gone && peer->state == HC_PEER_NEW && !peer->version;
 	for (i = 0; i < HC_CONNS_MAX; i++)
 		unused &= !conn_locked(peer, i);
-	if (unused) {
+	if (unused)
 		peer->is_gone = true;
-		list_del(&peer->list);
-		node->nr_peers--;
-	}
 	mutex_unlock(&node->lock);
 	mutex_unlock(&peer->connect_lock);
 	if (unused)
@@ -681,7 +733,9 @@ void hc_peers_drop(struct hc_node *node)
 		mutex_unlock(&node->lock);
 		if (!peer)
 			return;
-		hc_peer_del(peer, true);
+		/* Somebody else is removing it? */
+		if (hc_peer_del(peer, true))
+			wait_for_completion(&peer->ended);
 		hc_peer_put(peer);
 	}
 }

@@ -10,14 +10,17 @@
 #define _HC_PEER_H
 
 #include <linux/bitmap.h>
+#include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/hyperchain.h>
 
+#include "lease.h"
 #include "policy/hello.h"
 #include "policy/wire_check.h"
+#include "pool.h"
 
 struct hc_call;
 struct hc_conn;
@@ -34,16 +37,18 @@ struct hc_peer {
 	u8 target;			/* its number in the map, 1.. */
 	u8 state;			/* enum hc_peer_state; node->lock */
 	u8 drain;			/* we move our pages off it; node->lock */
-	bool is_gone;			/* deleted; node->lock */
+	bool is_gone;			/* being removed; node->lock */
+	struct completion ended;	/* off the list, nothing goes by its id any more */
 	struct hc_conn __rcu *conns[HC_CONNS_MAX];	/* node->lock for writing */
 	u32 nr_live;			/* node->lock */
 	u8 next_serial;			/* connect_lock */
 	u8 live_serial[HC_CONNS_MAX];	/* of the last LIVE one of each number; node->lock */
 	DECLARE_BITMAP(settled, 256);	/* serials whose writes can't arrive any more */
 	struct mutex connect_lock;	/* one connection made or replaced at a time */
-	struct mutex ctl_lock;		/* one LEASE or RELEASE at a time */
-	struct mutex recall_lock;	/* one RECALL at a time */
-	struct delayed_work drop_work;	/* grace is over */
+	struct delayed_work drop_work;	/* grace is over: give up what it holds of us */
+	struct delayed_work free_work;	/* the longer one is, too: take back what we lent it */
+	struct hc_borrow borrow;	/* what we have of it: lease.c */
+	struct hc_recall recall;	/* what it has of us: pool.c */
 
 	u64 epoch;			/* ours at that peer; node->map_lock for writing */
 	spinlock_t hello_lock;		/* what its hellos said */
@@ -71,7 +76,7 @@ struct hc_peer {
 
 /* All of these: process context unless they say otherwise. */
 
-/** hc_peer_find() - by node id; a reference or NULL. Takes no lock that sleeps over the network */
+/** hc_peer_find() - by node id, one that stays; a reference or NULL. Never waits for the network */
 struct hc_peer *hc_peer_find(struct hc_node *node, u32 id);
 
 /** hc_peer_by_target() - a reference or NULL. Any context */
@@ -83,7 +88,7 @@ u64 hc_peer_epoch(struct hc_node *node, u8 target);
 /** hc_peer_settled() - no write of that connection can arrive any more. Any context */
 bool hc_peer_settled(struct hc_node *node, u8 target, u8 serial);
 
-/** hc_peer_add() - find or make; a reference or ERR_PTR */
+/** hc_peer_add() - find or make; a reference or ERR_PTR, -EBUSY while one of this id is removed */
 struct hc_peer *hc_peer_add(struct hc_node *node, u32 id, const char *name);
 
 /**

@@ -16,6 +16,7 @@
 #define WATCH_MS		500
 #define WATCH_CLOSE_MS		100	/* the same, when memory gets short */
 #define RECALL_AGAIN_MS		10000
+#define HEARD_MS		500	/* a borrower that is there has answered by then */
 #define UNHEARD_AGAIN_MS	1000	/* the same, when its borrower was out of reach */
 #define LEASE_AT_ONCE		64	/* slabs; the connection can't end meanwhile */
 #define OOM_SLABS		16	/* called back when there is no memory at all */
@@ -151,6 +152,7 @@ static void lend(struct hc_pool *pool, struct hc_peer *peer, struct hc_lslab *sl
 		 u32 env)
 {
 	slab->peer = peer->id;
+	slab->target = peer->target;
 	slab->env = env;
 	slab->epoch = epoch;
 	slab->incarnation = peer->incarnation;
@@ -223,6 +225,8 @@ u16 hc_pool_release(struct hc_peer *peer, u64 epoch, u32 nr, const u32 *ids)
 		else
 			slab_end(pool, slab);
 	}
+	if (nr && !status)
+		__clear_bit(peer->target, pool->vain);
 	pool->free_slabs = lendable(pool);
 	empty = pool->drain && !pool->nr_slabs && nr;
 	mutex_unlock(&pool->lock);
@@ -232,11 +236,11 @@ u16 hc_pool_release(struct hc_peer *peer, u64 epoch, u32 nr, const u32 *ids)
 	return status;
 }
 
-static void end_leases(struct hc_peer *peer, bool all)
+static u64 end_leases(struct hc_peer *peer, bool all)
 {
 	struct hc_pool *pool = peer->node->pool;
 	struct hc_lslab *slab, *tmp;
-	u64 epoch, min_epoch, incarnation;
+	u64 epoch, min_epoch, incarnation, nr = 0;
 
 	spin_lock_bh(&peer->hello_lock);
 	epoch = peer->their_epoch;
@@ -247,11 +251,15 @@ static void end_leases(struct hc_peer *peer, bool all)
 	list_for_each_entry_safe(slab, tmp, &pool->slabs, list) {
 		if (slab->peer != peer->id)
 			continue;
-		if (all || slab->epoch < epoch || slab->epoch < min_epoch ||
-		    slab->incarnation != incarnation)
-			slab_end(pool, slab);
+		if (!all && slab->epoch >= epoch && slab->epoch >= min_epoch &&
+		    slab->incarnation == incarnation)
+			continue;
+		slab_end(pool, slab);
+		nr++;
 	}
+	pool->free_slabs = lendable(pool);
 	mutex_unlock(&pool->lock);
+	return nr;
 }
 
 void hc_pool_expire(struct hc_peer *peer)
@@ -259,9 +267,22 @@ void hc_pool_expire(struct hc_peer *peer)
 	end_leases(peer, false);
 }
 
+u64 hc_pool_end_all(struct hc_peer *peer)
+{
+	return end_leases(peer, true);
+}
+
 void hc_pool_forget(struct hc_peer *peer)
 {
+	struct hc_pool *pool = peer->node->pool;
+
 	end_leases(peer, true);
+	/* It has no slab any more, so this is not queued again. */
+	cancel_work_sync(&peer->recall.work);
+	mutex_lock(&pool->lock);
+	__clear_bit(peer->target, pool->telling);
+	__clear_bit(peer->target, pool->vain);
+	mutex_unlock(&pool->lock);
 }
 
 /* ---- data path ---- */
@@ -346,17 +367,28 @@ static bool recall_due(const struct hc_lslab *slab)
 	return !slab->recalled || time_after(jiffies, slab->recalled + msecs_to_jiffies(ms));
 }
 
-/* Its borrower was told lately and has not given it back yet. */
-static bool is_coming(const struct hc_lslab *slab)
+/*
+ * Its borrower was told lately and has not given it back yet. One that does not even
+ * answer that it was told gives nothing back soon.
+ */
+static bool is_coming(const struct hc_pool *pool, const struct hc_lslab *slab)
 {
-	return !recall_due(slab) && !test_bit(HC_LSLAB_UNHEARD, &slab->flags);
+	if (recall_due(slab) || test_bit(HC_LSLAB_UNHEARD, &slab->flags))
+		return false;
+	return !test_bit(slab->target, pool->telling) ||
+	       time_before(jiffies, slab->recalled + msecs_to_jiffies(HEARD_MS));
 }
 
 /* In this order: what comes back without moving a page; the rest; what was asked for in vain. */
 enum recall_pass { RECALL_EMPTY, RECALL_FIRST, RECALL_AGAIN, RECALL_PASSES };
 
-static bool recall_fits(const struct hc_lslab *slab, enum recall_pass pass)
+static bool recall_fits(const struct hc_pool *pool, const struct hc_lslab *slab,
+			enum recall_pass pass)
 {
+	if (test_bit(slab->target, pool->telling))
+		return false;
+	if (pass != RECALL_AGAIN && test_bit(slab->target, pool->vain))
+		return false;
 	switch (pass) {
 	case RECALL_EMPTY:
 		return !slab->recalled && bitmap_empty(slab->written, HCW_SLAB_PAGES);
@@ -367,61 +399,91 @@ static bool recall_fits(const struct hc_lslab *slab, enum recall_pass pass)
 	}
 }
 
-/* Ids of up to @max slabs of one borrower to call back now; its node id. */
-static u32 recall_collect(struct hc_pool *pool, u32 max, u32 *ids, u32 *ret_nr)
+/* Tell one borrower of up to @max slabs that are to come back; their number. */
+static u32 recall_start(struct hc_pool *pool, u32 max)
 {
 	struct hc_lslab *slab, *tmp;
+	struct hc_peer *peer = NULL;
+	struct hc_recall *recall = NULL;
 	enum recall_pass pass;
-	u32 peer = 0;
+	u32 nr = 0;
 
-	*ret_nr = 0;
 	mutex_lock(&pool->lock);
 	for (pass = RECALL_EMPTY; pass < RECALL_PASSES; pass++) {
 		list_for_each_entry_safe(slab, tmp, &pool->slabs, list) {
-			if (*ret_nr == max)
+			if (nr == max)
 				break;
-			if (!recall_fits(slab, pass) || (peer && slab->peer != peer))
+			if (!recall_fits(pool, slab, pass) || (peer && slab->peer != peer->id))
 				continue;
-			peer = slab->peer;
+			/* It has slabs, so hc_pool_forget() is still to come, and waits for us. */
+			if (!peer)
+				peer = hc_peer_by_target(pool->node, slab->target);
+			if (WARN_ON_ONCE(!peer))
+				break;
+			recall = &peer->recall;
 			slab->recalled = jiffies ?: 1;
 			clear_bit(HC_LSLAB_UNHEARD, &slab->flags);
-			ids[(*ret_nr)++] = (__force u32)cpu_to_le32(slab->id);
+			recall->ids[nr++] = (__force u32)cpu_to_le32(slab->id);
 			/* Who has no other place for them must not hide the others for ever. */
 			list_move_tail(&slab->list, &pool->slabs);
 		}
 	}
+	if (nr) {
+		recall->nr = nr;
+		__set_bit(peer->target, pool->telling);
+		queue_work(hc_lease_wq, &recall->work);
+	}
 	mutex_unlock(&pool->lock);
-	return peer;
+	if (peer)
+		hc_peer_put(peer);
+	return nr;
 }
 
 /* Its borrower was not reached: these are not on their way. */
-static void recall_unheard(struct hc_pool *pool, u32 nr, const u32 *ids)
+static void recall_unheard(struct hc_pool *pool, const struct hc_recall *recall)
 {
 	u32 i;
 
-	mutex_lock(&pool->lock);
-	for (i = 0; i < nr; i++) {
-		struct hc_lslab *slab = xa_load(&pool->by_id, le32_to_cpu((__force __le32)ids[i]));
+	lockdep_assert_held(&pool->lock);
+	for (i = 0; i < recall->nr; i++) {
+		u32 id = le32_to_cpu((__force __le32)recall->ids[i]);
+		struct hc_lslab *slab = xa_load(&pool->by_id, id);
 
 		if (slab)
 			set_bit(HC_LSLAB_UNHEARD, &slab->flags);
 	}
-	mutex_unlock(&pool->lock);
 }
 
-static bool recall_send(struct hc_pool *pool, u32 id, u32 nr, const u32 *ids)
+static void recall_work_fn(struct work_struct *work)
 {
-	struct hc_peer *peer = hc_peer_find(pool->node, id);
-	struct hc_call call = { .msg = { .type = HCW_RECALL, .nr = nr }, .data = ids };
-	int err;
+	struct hc_peer *peer = container_of(work, struct hc_peer, recall.work);
+	struct hc_pool *pool = peer->node->pool;
+	struct hc_recall *recall = &peer->recall;
+	struct hc_call call = {
+		.msg = { .type = HCW_RECALL, .nr = recall->nr }, .data = recall->ids,
+	};
+	int err = hc_peer_call_sync(peer, &call);
+	bool again;
 
-	if (!peer)
-		return false;
-	mutex_lock(&peer->recall_lock);
-	err = hc_peer_call_sync(peer, &call);
-	mutex_unlock(&peer->recall_lock);
-	hc_peer_put(peer);
-	return !err;
+	if (!err)
+		hc_event(pool->node, HC_EV_RECALL, peer->id, 0, call.msg.nr,
+			 "%u MiB lent to node %u were called back: %s.", call.msg.nr, peer->id,
+			 READ_ONCE(pool->drain) ? "this node drains" :
+			 "this node needs its memory");
+	mutex_lock(&pool->lock);
+	if (err)
+		recall_unheard(pool, recall);
+	__clear_bit(peer->target, pool->telling);
+	/* The next look asks others, and these in a while. */
+	again = err || pool->recall_more;
+	mutex_unlock(&pool->lock);
+	if (again)
+		mod_delayed_work(hc_lease_wq, &pool->watch_work, 0);
+}
+
+void hc_pool_peer_init(struct hc_peer *peer)
+{
+	INIT_WORK(&peer->recall.work, recall_work_fn);
 }
 
 static u64 coming_slabs(struct hc_pool *pool)
@@ -430,8 +492,29 @@ static u64 coming_slabs(struct hc_pool *pool)
 	u64 n = 0;
 
 	list_for_each_entry(slab, &pool->slabs, list)
-		n += is_coming(slab);
+		n += is_coming(pool, slab);
 	return n;
+}
+
+/* The same, of those borrowers who give something back when it is needed. */
+static u64 hoped_slabs(struct hc_pool *pool)
+{
+	struct hc_lslab *slab;
+	u64 n = 0;
+
+	list_for_each_entry(slab, &pool->slabs, list)
+		n += !test_bit(slab->target, pool->vain) && is_coming(pool, slab);
+	return n;
+}
+
+/* Memory was out, and nothing came back in time of all that was called back. */
+static void vain_mark(struct hc_pool *pool)
+{
+	struct hc_lslab *slab;
+
+	list_for_each_entry(slab, &pool->slabs, list)
+		if (slab->recalled)
+			__set_bit(slab->target, pool->vain);
 }
 
 /*
@@ -443,6 +526,8 @@ static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
 	u64 avail = available_bytes(), own, next, want = 0, coming;
 
 	mutex_lock(&pool->lock);
+	if (test_and_clear_bit(HC_POOL_VAIN, &pool->flags))
+		vain_mark(pool);
 	own = avail + pool->nr_slabs * SLAB_BYTES;
 	next = own < pool->last_own ? avail - min(avail, pool->last_own - own) : avail;
 	pool->last_own = own;
@@ -455,7 +540,7 @@ static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
 	} else {
 		if (pool->pressure)
 			want = div64_u64(pool->reserve_bytes - next, SLAB_BYTES) + 1;
-		if (test_bit(0, &pool->is_oom))
+		if (test_bit(HC_POOL_OOM, &pool->flags))
 			want = max_t(u64, want, coming + OOM_SLABS);
 		if (pool->nr_slabs > pool->limit_slabs)
 			want = max(want, pool->nr_slabs - pool->limit_slabs);
@@ -472,37 +557,28 @@ static void watch_work_fn(struct work_struct *work)
 	struct hc_pool *pool = container_of(to_delayed_work(work), struct hc_pool, watch_work);
 	unsigned int again_ms;
 	u32 want = recall_wanted(pool, &again_ms);
-	u32 *ids = pool->recall_ids;	/* made once: memory may be what is missing */
+	u32 nr = 1;
 
-	while (want) {
-		u32 nr, peer = recall_collect(pool, min_t(u32, want, HCW_LEASE_MAX), ids, &nr);
-
-		if (!nr)
-			break;
+	while (want && nr) {
+		nr = recall_start(pool, min_t(u32, want, HCW_LEASE_MAX));
 		want -= nr;
-		if (!recall_send(pool, peer, nr, ids)) {
-			/* Not on their way: the next look asks others, and these in a while. */
-			recall_unheard(pool, nr, ids);
-			continue;
-		}
-		hc_event(pool->node, HC_EV_RECALL, peer, 0, nr,
-			 "%u MiB lent to node %u were called back: %s.", nr, peer,
-			 pool->drain ? "this node drains" : "this node needs its memory");
 	}
 	mutex_lock(&pool->lock);
-	WRITE_ONCE(pool->nr_coming, coming_slabs(pool));
+	pool->recall_more = want && !bitmap_empty(pool->telling, HC_TARGETS);
+	WRITE_ONCE(pool->nr_coming, hoped_slabs(pool));
 	mutex_unlock(&pool->lock);
-	clear_bit(0, &pool->is_oom);
+	clear_bit(HC_POOL_OOM, &pool->flags);
 	wake_up_all(&pool->back_wq);
 	if (!READ_ONCE(pool->is_ending))
-		queue_delayed_work(hc_ctl_wq, &pool->watch_work, msecs_to_jiffies(again_ms));
+		queue_delayed_work(hc_lease_wq, &pool->watch_work, msecs_to_jiffies(again_ms));
 }
 
 /*
  * The kernel is about to kill a program for want of memory. What is lent can come
  * back, and the kernel tries again when it has: no program dies for what was lent
  * while its borrower gives it back. Whoever allocates waits here: for the first slab, as
- * long as a peer may take to answer, and only while some are on their way.
+ * long as a peer may take to answer, and only while some are on their way. Not again
+ * for borrowers who gave nothing in all that time: they would hold up every kill.
  */
 static int oom_notify(struct notifier_block *nb, unsigned long unused, void *data)
 {
@@ -512,11 +588,13 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused, void *dat
 
 	if (!READ_ONCE(pool->nr_slabs))
 		return NOTIFY_OK;
-	set_bit(0, &pool->is_oom);
-	mod_delayed_work(hc_ctl_wq, &pool->watch_work, 0);
-	wait_event_timeout(pool->back_wq, atomic64_read(&pool->nr_back) != before ||
-			   (!test_bit(0, &pool->is_oom) && !READ_ONCE(pool->nr_coming)),
-			   msecs_to_jiffies(hc_request_timeout_ms));
+	set_bit(HC_POOL_OOM, &pool->flags);
+	mod_delayed_work(hc_lease_wq, &pool->watch_work, 0);
+	if (!wait_event_timeout(pool->back_wq, atomic64_read(&pool->nr_back) != before ||
+				(!test_bit(HC_POOL_OOM, &pool->flags) &&
+				 !READ_ONCE(pool->nr_coming)),
+				msecs_to_jiffies(hc_request_timeout_ms)))
+		set_bit(HC_POOL_VAIN, &pool->flags);
 	*ret_freed += (atomic64_read(&pool->nr_back) - before) * HCW_SLAB_PAGES;
 	return NOTIFY_OK;
 }
@@ -534,7 +612,7 @@ void hc_pool_set(struct hc_pool *pool, s64 limit, s64 reserve, int drain)
 		pool->drain = drain;
 	pool->free_slabs = lendable(pool);
 	mutex_unlock(&pool->lock);
-	mod_delayed_work(hc_ctl_wq, &pool->watch_work, 0);
+	mod_delayed_work(hc_lease_wq, &pool->watch_work, 0);
 }
 
 int hc_pool_set_env(struct hc_pool *pool, u32 env, u64 bytes)

@@ -13,9 +13,18 @@
 #include <linux/xarray.h>
 #include <hyperchain/wire.h>
 
+#include "policy/map.h"
+
 struct hc_msg;
 struct hc_node;
 struct hc_peer;
+
+/* Calling memory back from one borrower: a silent one holds up nobody else. */
+struct hc_recall {
+	struct work_struct work;
+	u32 nr;				/* of ids; the work's while pool->telling says so */
+	u32 ids[HCW_LEASE_MAX];		/* as they go on the wire */
+};
 
 /* Bits of hc_lslab.flags */
 #define HC_LSLAB_PINS		0	/* it has pages, and the module stays for them */
@@ -28,6 +37,7 @@ struct hc_lslab {
 	struct list_head list;		/* pool->slabs, pool->lock */
 	u32 id;
 	u32 peer;			/* borrower's node id */
+	u8 target;			/* and its number here */
 	u32 env;
 	u64 epoch;			/* lease epoch it was lent under */
 	u64 incarnation;		/* of the borrower's module */
@@ -37,6 +47,10 @@ struct hc_lslab {
 	DECLARE_BITMAP(written, HCW_SLAB_PAGES);
 	struct page *pages[HCW_SLAB_PAGES];
 };
+
+/* Bits of hc_pool.flags */
+#define HC_POOL_OOM	0	/* call some back, whatever the reserve says */
+#define HC_POOL_VAIN	1	/* whoever was told by now gave nothing in time */
 
 struct hc_pool {
 	struct hc_node *node;
@@ -54,11 +68,14 @@ struct hc_pool {
 	bool pressure;
 	bool is_ending;
 	struct delayed_work watch_work;
-	u32 recall_ids[HCW_LEASE_MAX];	/* watch_work's */
+	/* Borrowers by target; lock. */
+	DECLARE_BITMAP(telling, HC_TARGETS);	/* a RECALL is on its way */
+	DECLARE_BITMAP(vain, HC_TARGETS);	/* gave nothing back when memory was out */
+	bool recall_more;		/* there was more to call back than could be sent */
 	atomic64_t nr_back;		/* slabs that came back, ever */
 	wait_queue_head_t back_wq;	/* when one has */
 	u64 nr_coming;			/* slabs called back and on their way, at the last look */
-	unsigned long is_oom;		/* bit 0: call some back, whatever the reserve says */
+	unsigned long flags;		/* HC_POOL_* */
 	struct notifier_block oom_nb;
 };
 
@@ -80,7 +97,13 @@ u16 hc_pool_release(struct hc_peer *peer, u64 epoch, u32 nr, const u32 *ids);
 /** hc_pool_expire() - end leases of older epochs and incarnations of @peer */
 void hc_pool_expire(struct hc_peer *peer);
 
-/** hc_pool_forget() - end all leases of @peer */
+/** hc_pool_peer_init() - prepare peer->recall */
+void hc_pool_peer_init(struct hc_peer *peer);
+
+/** hc_pool_end_all() - end all leases of @peer; their number */
+u64 hc_pool_end_all(struct hc_peer *peer);
+
+/** hc_pool_forget() - end all leases of @peer, whose connections are gone and stay so */
 void hc_pool_forget(struct hc_peer *peer);
 
 /* Data path; any context. The slab comes with a reference. */

@@ -42,7 +42,7 @@ static DECLARE_DELAYED_WORK(repair_work, repair_work_fn);
 
 void hc_repair_kick(void)
 {
-	mod_delayed_work(hc_ctl_wq, &repair_work, 0);
+	mod_delayed_work(hc_lease_wq, &repair_work, 0);
 }
 
 static void run_done(struct hc_run *run, int err)
@@ -242,7 +242,7 @@ static void repair_work_fn(struct work_struct *work)
 		hc_event(disk->node, HC_EV_REPAIRED, 0, 0, atomic64_read(&disk->repaired),
 			 "Every page has its copies again.");
 	if (more || READ_ONCE(disk->map.nr_needs))
-		queue_delayed_work(hc_ctl_wq, &repair_work,
+		queue_delayed_work(hc_lease_wq, &repair_work,
 				   more ? 0 : msecs_to_jiffies(AGAIN_MS));
 	hc_disk_put(disk);
 }

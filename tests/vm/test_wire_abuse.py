@@ -25,6 +25,7 @@ def test_R20a_wrong_messages_end_their_connection_only(lab):
 def test_R20a_a_borrower_gets_its_own_pages_only(lab):
     with abuse.module(lab.node(1)) as node:
         abuse.run(node, "wire_abuse.py borrow")
+        abuse.run(node, "donor_abuse.py lend")
 
 
 @vmtest(nodes=1, tags=CI, share=True, install=True, timeout=300)

@@ -4,16 +4,20 @@ swap disk on the module stores its pages with fake donors: what it reads back is
 right or an error, never anything else.
 """
 
+import contextlib
 import errno
+import itertools
 import os
 import random
+import socket
+import threading
 import time
 
 from cases import case, expect, run, wait_until
-from fabric import ANSWER, HCW, PAGE, Closed, Donor, Msg, Rig, direct_read, ids, kind, peer_get, request
+from fabric import ANSWER, HCW, PAGE, Closed, Donor, Link, Msg, Rig, direct_read, ids, kind, peer_get, request
 from genl import HC, nested, string, u8, u32, u64
 from netlink_abuse import refused
-from wire_abuse import MIB, STATUS, Node, new_peer
+from wire_abuse import LEASE_GRACE_PARAMETER, MIB, STATUS, Node, live, new_peer, set_parameter
 
 
 class Lender:
@@ -212,6 +216,159 @@ def lies_about_its_size():
         with Lender(liar, Donor, Donor) as lender:
             written = lender.fill(128)
             expect(len(written) == 128 and not lender.never_wrong(written), f"{liar.__name__} held up the honest ones")
+
+
+@case("lend")
+def a_dead_borrower_gives_all_back():
+    """One that is only away keeps its slabs, until the grace of its leases is over."""
+    set_parameter(LEASE_GRACE_PARAMETER, 4000)
+    try:
+        with Node(lend=8 * MIB) as node:
+            with live() as link:
+                for slab in link.lease(2):
+                    expect(link.write(slab, 0, bytes(PAGE)) == 0, "WRITE")
+            node.events.wait("PEER_LOST", link.peer)
+            expect(node.lent() == 2 * MIB, "the leases ended with the connection")
+            with Link(link.peer) as link:
+                expect(not link.reply.err and link.read(slab, 0).status == 0, "it came back to nothing")
+                time.sleep(5)       # not a wait for something: longer than the grace it did not need
+                expect(link.read(slab, 0).status == 0, "a lease ended though its borrower is there")
+            wait_until(lambda: node.lent() == 0, 20, "the end of the leases of a borrower that is no more")
+            event = node.events.wait("PEER_DROPPED", link.peer)
+            expect("2 MiB" in event.text, f"the event says {event.text!r}")
+    finally:
+        set_parameter(LEASE_GRACE_PARAMETER, 600000)
+
+
+@case("lend")
+def recall_past_a_silent_borrower():
+    """It does not answer that it was told: the others are told all the same."""
+    with Node(lend=8 * MIB) as node, live() as silent, live() as other:
+        expect(len(silent.lease(2)) == 2, "LEASE")
+        slabs = other.lease(2)
+        node.h.must("POOL_SET", u8(HC["HC_A_POOL_DRAIN"], 1))
+        told = other.await_request("RECALL", timeout=5)
+        expect(sorted(told.ids()) == sorted(slabs), f"slabs {slabs} were lent, {told.ids()} are called back")
+        expect(len(silent.await_request("RECALL", timeout=5).ids()) == 2, "the silent one was not told")
+
+
+class LateLeases(Donor):
+    """Answers what is about leases late, and anything else at once."""
+
+    def late(self, answer: Msg) -> None:
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                self.link.send(answer)
+        timer = threading.Timer(4.0, send)
+        timer.daemon = True
+        timer.start()
+
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        return self.late(super().on_lease(m))
+
+    def on_release(self, m: Msg) -> Msg | bytes | None:
+        return self.late(super().on_release(m))
+
+
+@case("donor")
+def late_leases_hold_up_nobody_else():
+    """Neither those who lend at once, nor for long the removal of the disk."""
+    with Lender(*[LateLeases] * 4, Donor, Donor) as lender:
+        started = time.monotonic()
+        written = lender.fill(1536)
+        expect(len(written) == 1536, f"{len(written)} of 1536 pages were accepted though two donors lend at once")
+        expect(time.monotonic() - started < 40, "writes waited too long")
+        expect(lender.never_wrong(written) == 0, "pages could not be read")
+        donors, lender.donors = lender.donors, []       # they live until the disk is gone
+    for donor in donors:
+        donor.end()
+    took = lender.rig.seconds_to_delete
+    expect(took < 12, f"the disk was removed after {took:.1f} s: the donors were asked one after the other")
+
+
+class LosesAnswers(Donor):
+    """Lends, but its first answer never arrives: the connection ends before."""
+
+    numbers = itertools.count(1)
+    lost: set[int] = set()
+    released: set[int] = set()
+
+    def on_lease(self, m: Msg) -> Msg | bytes | None:
+        got = [next(self.numbers) for _ in range(m.nr)]
+        if self.lost:
+            return m.answer(payload=ids(*got), nr=len(got))
+        self.lost.update(got)
+        raise Closed
+
+    def on_release(self, m: Msg) -> Msg | bytes | None:
+        self.released.update(m.ids())
+        return m.answer(nr=0)
+
+
+@case("donor")
+def slabs_of_a_lost_answer_come_back():
+    """Only the donor knows of them; they are given back when it asks for them."""
+    with Lender(LosesAnswers, Donor, Donor, timeout_ms=20000, grace_ms=30000) as lender:
+        first, peer = lender.donors[0], lender.peers[0]
+        wait_until(lambda: first.lost, 10, "a LEASE")
+        first.end()
+        lender.donors[0] = again = LosesAnswers(peer)
+        wait_until(lambda: again.count("LEASE"), 10, "another LEASE")
+        numbers = sorted(first.lost)
+        again.link.send(request("RECALL", nr=len(numbers), payload=ids(*numbers)))
+        wait_until(lambda: first.lost <= first.released, 10, "the return of what was lent with a lost answer")
+        expect(first.released == first.lost, f"{sorted(first.released)} came back, {numbers} were called back")
+        written = lender.fill(128)
+        expect(len(written) == 128 and not lender.never_wrong(written), "pages were refused or lost")
+
+
+class Mute(Donor):
+    """Takes writes and does not answer them, from a moment on."""
+
+    mute = False
+
+    def __init__(self, peer: int, conn: int = 0, **more):
+        self.answered: set[tuple[int, int]] = set()
+        self.unanswered: set[tuple[int, int]] = set()
+        super().__init__(peer, conn, **more)
+
+    def on_write(self, m: Msg) -> Msg | bytes | None:
+        pages = self.unanswered if self.mute else self.answered
+        pages.update((m.slab, m.page + k) for k in range(m.nr))
+        return None if self.mute else super().on_write(m)
+
+
+@case("donor")
+def numbers_of_connections_come_round():
+    """Any number of refused attempts: the connection that lives is not taken for one that is over, so
+    a page whose write may still arrive on it is not used again."""
+    with Lender(Mute, replicas=1, timeout_ms=20000, grace_ms=30000) as lender:
+        first, peer = lender.donors[0], lender.peers[0]
+        expect(len(lender.fill(16)) == 16, "pages were refused")
+        # It was the first of 255 numbers: the next attempt after these would have it again.
+        for _ in range(254):
+            with Link(peer, 1, first=bytes(60)) as link:
+                expect(link.reply.err, "a connection without a hello was accepted")
+        with Link(peer, 1) as link:
+            expect(not link.reply.err, f"a right hello was refused: {link.reply}")
+        wait_until(lambda: peer_get(lender.node.h, peer, "CONNS") == 1, 20, "the end of the second connection")
+        second = Mute(peer, 1)
+        second.pages, second.on_lease, second.on_release = first.pages, first.on_lease, first.on_release
+        lender.donors.append(second)
+        first.mute = True
+
+        def write() -> None:
+            while not first.unanswered:     # the module chooses the connection
+                lender.fill(16)
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: first.unanswered, 20, "a WRITE on the first connection")
+        second.answered.clear()
+        first.link.sock.shutdown(socket.SHUT_RDWR)
+        writer.join(60)
+        expect(second.answered, "the write was not done on the second connection")
+        again = first.unanswered & second.answered
+        expect(not again, f"pages whose write may still arrive were used again: {sorted(again)}")
 
 
 class Silent(Donor):

@@ -197,6 +197,20 @@ class Link:
         self.send(message)
         return self.await_answer(message.tag, timeout)
 
+    def await_request(self, name: str, timeout: float = 10.0) -> Msg:
+        """The next request @name of the module; its pings are answered meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            message = self.recv(max(0.0, deadline - time.monotonic()))
+            if message is None:
+                raise AssertionError(f"no {name} within {timeout} s")
+            if message.flags & ANSWER:
+                continue
+            if message.type == kind(name):
+                return message
+            if message.type == kind("PING"):
+                self.send(message.answer())
+
     def lease(self, nr: int, environment: int = 1, **more) -> list[int]:
         return self.ask("LEASE", nr=nr, arg=environment, **more).ids()
 
@@ -330,6 +344,7 @@ class Rig:
     environment that writes for us."""
 
     CGROUP = "/sys/fs/cgroup/abuse-wire"
+    seconds_to_delete = 0.0     # what the DISK_DEL took that worked
 
     def __init__(self, peers: tuple[int, ...], replicas: int = 2, size: int = 1 << 25):
         self.h = Genl()
@@ -376,7 +391,12 @@ class Rig:
         self.here.close()
         os.waitpid(self.pid, 0)
         deadline = time.monotonic() + 60
-        while (reply := self.h.call("DISK_DEL")).err:
+        while True:
+            started = time.monotonic()
+            reply = self.h.call("DISK_DEL")
+            self.seconds_to_delete = time.monotonic() - started
+            if not reply.err:
+                break
             if time.monotonic() > deadline:
                 raise AssertionError(f"the disk can't be deleted: {reply}")
             time.sleep(0.1)

@@ -25,6 +25,7 @@ UNKNOWN_FEATURE = HCW["HCW_FEAT_ALL"] + 1
 _peers = itertools.count(100)
 TIMEOUT_PARAMETER = "/sys/module/hyperchain/parameters/request_timeout_ms"
 GRACE_PARAMETER = "/sys/module/hyperchain/parameters/peer_grace_ms"
+LEASE_GRACE_PARAMETER = "/sys/module/hyperchain/parameters/lease_grace_ms"
 STATUS = {value: name for name, value in HCW.items() if name in (
     "HCW_OK", "HCW_ESTALE", "HCW_ESLAB", "HCW_ERANGE", "HCW_EUNSET", "HCW_ENOMEM", "HCW_EINVAL")}
 
@@ -362,6 +363,25 @@ def lower_epoch():
             expect(link.reply.err == errno.EPROTO and "epoch" in link.reply.why, f"a fenced epoch: {link.reply}")
         with Link(peer, epoch=60) as link:
             expect(not link.reply.err, f"the fence's epoch: {link.reply}")
+
+
+@case("hello")
+def after_a_removed_peer():
+    """Who takes the place of a removed peer, itself or another, is met with a later epoch: what was
+    held up on its way to the removed one can't mean a slab of the new one."""
+    with Node() as node:
+        removed, other = next(_peers), next(_peers)
+        with Link(removed) as link:
+            expect(not link.reply.err, f"a right hello was refused: {link.reply}")
+            before = peer_get(node.h, removed, "EPOCH")
+            expect(not peer_del(node.h, removed).err, "PEER_DEL")
+        for peer in (removed, other):
+            with Link(peer) as link:
+                expect(not link.reply.err, f"a right hello was refused: {link.reply}")
+                epoch = peer_get(node.h, peer, "EPOCH")
+                expect(epoch > before, f"peer {peer} begins with epoch {epoch}, the removed one had {before}")
+                before = epoch
+            expect(not peer_del(node.h, peer).err, "PEER_DEL")
 
 
 @case("hello")
