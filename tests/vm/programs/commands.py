@@ -10,6 +10,7 @@ from genl import HC, U32_MAX, U64_MAX, attr, nested, string, u8, u32, u64
 INT_BITS = {"u8": 8, "u32": 32, "u64": 64}
 CGROUP_NONE = 1 << 40       # an id that no cgroup has
 PID_NONE = 1 << 22          # one more than the greatest process id
+EPOCH_MAX = 1 << 62         # of a node's own: the module adds to it
 ENV, NODE_ID = 7, 1
 
 
@@ -86,7 +87,7 @@ COMMANDS = (
     Command("NODE_GET", "NODE", is_admin=False),
     Command("NODE_SET", "NODE", (_id("HC_A_NODE_ID", NODE_ID, False),
                                  Field("HC_A_NODE_NAME", "string", "n1", high=HC["HC_NAME_LEN"]),
-                                 Field("HC_A_NODE_EPOCH", "u64", 1, 1, U64_MAX),
+                                 Field("HC_A_NODE_EPOCH", "u64", 1, 1, EPOCH_MAX),
                                  Field("HC_A_NODE_MOVES", "u8", 0, 0, 1))),
     Command("DAEMON_REGISTER", "NODE"),
     Command("PEER_ADD", "PEER", (_PEER_ID, Field("HC_A_PEER_FD", "u32", 4000, 0, 2**31 - 1, True),

@@ -7,6 +7,7 @@ the connection with one reason, in an event and in the answer to PEER_ADD, and
 is counted; what is only refused is answered with a status.
 """
 
+import concurrent.futures as futures
 import errno
 import itertools
 import os
@@ -203,8 +204,18 @@ def the_node_itself():
         end, other = tcp_pair()
         reply = peer_add(node.h, OUR_NODE, end.fileno())
         expect(reply.err == errno.EINVAL and "itself" in reply.why, f"itself: {reply}")
-        # Both ends of one connection as two peers: each finds the other a stranger.
-        other.settimeout(5)
+        # Both ends of one connection as two peers: each hears this node's hello, and finds it a stranger.
+        peers = new_peer(), new_peer()
+
+        def add(peer: int, fd: int):
+            with Genl() as h:
+                return peer_add(h, peer, fd)
+
+        with futures.ThreadPoolExecutor(2) as both:
+            replies = list(both.map(add, peers, (end.fileno(), other.fileno())))
+        for reply in replies:
+            expect(reply.err == errno.EPROTO and "another node" in reply.why, f"a connection with itself: {replies}")
+        expect(node.h.must("NODE_GET")[0].num("HC_A_NODE_PEERS") == 0, "a connection with itself left a peer behind")
         end.close()
         other.close()
 
