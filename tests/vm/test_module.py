@@ -22,6 +22,26 @@ def cycle(c: Cluster, size_mib: int) -> None:
     c.swap_off()
 
 
+# What a round may leave behind, and what two measurements of the same kernel may differ by.
+ROUND_KB, NOISE_KB = 4, 150
+
+
+def kernel_memory_kb(node) -> int:
+    """What the kernel has taken for itself: slabs, with the empty ones given back, and vmalloc (stacks of threads, too)."""
+    return int(node.output("echo 3 >/proc/sys/vm/drop_caches; for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done; "
+                           "awk '/^(SUnreclaim|VmallocUsed)/ { sum += $2 } END { print sum }' /proc/meminfo"))
+
+
+def check_growth(used_kb: list[int]) -> None:
+    """The first tenth of the rounds warms caches; from the second to the last tenth nothing may stay behind.
+    In fifty rounds a connection that leaks, some 10 KiB each time, shows."""
+    tenth = max(1, len(used_kb) // 10)
+    early, late = min(used_kb[tenth:2 * tenth]), min(used_kb[-tenth:])
+    rounds_between = len(used_kb) - 2 * tenth
+    assert late - early < NOISE_KB + ROUND_KB * rounds_between, \
+        f"kernel memory grew by {late - early} KiB in {rounds_between} rounds: {used_kb}"
+
+
 def rounds(lab, count: int) -> None:
     c = Cluster(lab).up({2: "64M"})
     n1 = lab.node(1)
@@ -32,16 +52,14 @@ def rounds(lab, count: int) -> None:
             c.stop_daemon(node)
             node.run("rmmod hyperchain", 60)
             node.run("test ! -e /dev/hcswap0 && ! grep -q ^hyperchain /proc/modules")
-        used_kb.append(int(n1.output("echo 3 >/proc/sys/vm/drop_caches; "
-                                     "awk '/^(SUnreclaim|VmallocUsed)/ { sum += $2 } END { print sum }' /proc/meminfo")))
+        used_kb.append(kernel_memory_kb(n1))
         for node in lab.nodes if number % 2 else [n1]:
             c.load_module(node)
             c.start_daemon(node)
         c.wait_live()
         c.say(f"round {number + 1}: {used_kb[-1]} KiB of kernel memory")
         lab.check()
-    # The first round warms caches; after that nothing may stay behind.
-    assert used_kb[-1] - used_kb[0] < 300 * count, f"kernel memory grows: {used_kb}"
+    check_growth(used_kb)
 
 
 @vmtest(nodes=2, mem=256, tags=("ci",), timeout=600, kernels=("6.12",))
@@ -49,7 +67,7 @@ def test_R22_insmod_use_rmmod(lab):
     rounds(lab, 3)
 
 
-@vmtest(nodes=2, mem=256, timeout=3600, kernels=("6.12",))
+@vmtest(nodes=2, mem=256, tags=("full", "soak"), timeout=3600, kernels=("6.12",))
 def test_R22_insmod_use_rmmod_often(lab):
     rounds(lab, int(os.environ.get("HC_ROUNDS", "50")))
 
