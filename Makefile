@@ -65,9 +65,9 @@ Q		:= @
 say		= @printf '  %-7s %s\n' '$(1)' '$(2)'
 endif
 
-# kbuild builds external modules in place, so each kernel gets a mirror of kmod/ made of symbolic
-# links in $(B)/kmod-<version>; $(B)/include stands beside it as include/ stands beside kmod/. One
-# build in a mirror at a time: the lock.
+# kbuild builds external modules in place (the top Kbuild does), so here each kernel gets a mirror of
+# kmod/ made of symbolic links in $(B)/kmod-<version>; $(B)/include stands beside it as include/
+# stands beside kmod/. One build in a mirror at a time: the lock.
 # 1 = kernel build tree, 2 = mirror
 define kbuild
 	@test -n "$(1)" && test -f "$(1)/Makefile" || { \
@@ -76,7 +76,7 @@ define kbuild
 	@mkdir -p $(2) && { test -e $(B)/include || ln -sn ../include $(B)/include || test -e $(B)/include; }
 	@find $(2) -xtype l -delete
 	@cd kmod && find . -type d -exec mkdir -p '$(abspath $(2))/{}' \; && \
-		find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
+		find . -type f \( -name '*.[ch]' -o -name Kbuild \) ! -name '*.mod.c' \
 			-exec ln -sf '$(CURDIR)/kmod/{}' '$(abspath $(2))/{}' \;
 	+@exec 9>$(2)/.lock; flock 9; $(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) KCFLAGS=-Werror modules >$(2)/.log 2>&1; rc=$$?; \
 		grep -vE 'Skipping BTF generation|^  (CC|LD|MODPOST|BTF) |compiler differs|kernel was built by|You are using' \
