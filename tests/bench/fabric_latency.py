@@ -16,4 +16,4 @@ FIGURE = Figure("fabric.latency", "us", 1.33, "userspace TCP ping-pong", is_cost
 
 def measure(field: Field) -> Samples:
     rounds = field.reads(is_traced=True)
-    return Samples([read.trace.call_us for read in rounds], [read.pingpong_us for read in rounds])
+    return Samples([read.call_us for read in rounds], [read.pingpong_us for read in rounds])

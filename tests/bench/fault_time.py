@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the time of one random fault goes; no figure, lines for the report.
 
-Measured: one run of swap_random_nbd.py's program on our disk with the module's
-tracepoints on, in means: the whole (time by faults), the request in the block layer
-(hc_io_done), the wire and the donor (hc_call_done). The whole holds the touches without
-a fault and waiting for the write-out of other pages as well.
+Measured: runs of swap_random_nbd.py's program on our disk with tracepoints on, the
+module's and the kernel's own: means of the parts of a fault that read one page. Then, in
+a run of its own, how long the donor takes from the packet that asks to the one that
+answers. What is left of the whole (time by faults) are the program's touches, faults
+that read nothing, and the answers to what was written out.
+Not measured: what tracing adds, which is much of the small parts on an emulated machine.
 """
 
-from benchkit.field import SET_MB, WORK_S, Field
-from benchkit.trace import tracing
+from benchkit.field import SET_MB, Field
+from benchkit.trace import DONOR, FAULTS, donor_us, parts_of_fault, tracing
+
+COMMAND = f"hc-bench-faults random {SET_MB} 2"
 
 
 def tell(field: Field) -> list[str]:
     field.borrower.run("sysctl -qw vm.page-cluster=0")
-    with tracing(field.borrower) as found:
-        run = field.run("hyperchain 1", f"hc-bench-faults random {SET_MB} {WORK_S}")
-    trace, whole = found[0], 1e6 / run.faults_per_s
-    io, call = trace.means()
-    return [f"one random fault on our disk, traced, means: {whole:.0f} us in all = {call:.0f} us the call to the donor "
-            f"+ {io - call:.0f} us the module's other work ({len(trace.ios)} reads) + {whole - io:.0f} us the kernel's "
-            "fault, reclaim, write-out and wake-up"]
+    with tracing(field.borrower, FAULTS) as found:
+        run = field.run("hyperchain 1", COMMAND)
+    parts, count = parts_of_fault(found[0])
+    with tracing(field.donor, DONOR) as found:
+        field.run("hyperchain 1", COMMAND)
+    whole = 1e6 / run.faults_per_s
+    return [f"one random fault on our disk, traced, means of {count}: {whole:.0f} us in all = "
+            + " + ".join(f"{us:.0f} us {name}" for name, us in parts.items())
+            + f" + {whole - sum(parts.values()):.0f} us all else; of the call the donor has {donor_us(found[0]):.0f} us "
+            "from the packet in to the page out (median)"]

@@ -4,8 +4,8 @@
 import json
 
 from labkit.cluster import LONG_S
+from labkit.joined import Joined
 from labkit.vmtest import vmtest
-from test_cluster_fabric import Joined
 
 PARAMS = {"request_timeout_ms": 20000, "peer_grace_ms": 30000, "helper_dir": "/usr/local/bin"}
 # The guests' own load shall decide nothing: R11 and R12 are off, and R10 goes by service loads.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guests, their swap disks, and one run of a program on one of them.
 
-n1 borrows, n2 lends; with a third guest there are two donors, for two copies.
+n1 borrows, n2 lends and has the rivals' memory, further guests lend; see ground.py.
 Only one disk is swapped on at a time. The order of the disks turns by one from
 round to round.
 """
@@ -16,12 +16,15 @@ from typing import Callable, Sequence
 
 from labkit.cluster import Cluster
 from labkit.errors import LabError
+from labkit.joined import Joined
 from labkit.lab import Lab
+from labkit.node import Node
 
 from . import rivals
 from .figure import NotTaken
+from .ground import Ground
 from .rivals import Disk
-from .trace import Trace, tracing
+from .trace import CALLS, call_us, tracing
 
 ROUNDS = 5
 LIMIT_MB = 12  # small, so that rounds are short and the host's other load hits both halves alike
@@ -41,7 +44,6 @@ class Run:
     numbers: dict[str, float]  # the program's last lines
     pages: int                 # that went over the disk, both ways
     donor_busy_s: float        # of n2, without what it does when idle; < 0 when that was more
-
     host_cpu_s: float          # of all guests' processes on the host, filling included
 
     @property
@@ -59,18 +61,18 @@ class Read:
 
     read_us: float
     pingpong_us: float
-    trace: Trace | None
+    call_us: float | None  # when it was traced
 
 
 class Field:
-    def __init__(self, lab: Lab, say: Callable[[str], None], rounds: int = ROUNDS):
-        self.lab, self.say, self.rounds = lab, say, rounds
+    def __init__(self, lab: Lab, ground: Ground, say: Callable[[str], None], rounds: int = ROUNDS):
+        self.lab, self.ground, self.say, self.rounds = lab, ground, say, rounds
         self.limit_mb = LIMIT_MB
-        self.cluster = Cluster(lab)
+        self.cluster = (Joined if ground.is_encrypted else Cluster)(lab)
         self.borrower, self.donor = lab.node(1), lab.node(2)
         self.disks: dict[str, Disk] = {}
         self.missing: dict[str, str] = {}  # label of a disk, why it is not there
-        self._on: Disk | None = None
+        self.notes: list[str] = []         # what a figure has to tell beside its number
         self._series: dict[tuple[str, int], dict[str, list[Run]]] = {}
         self._idle_share: float = 0.0
 
@@ -79,18 +81,24 @@ class Field:
     def prepare(self) -> None:
         for disk in rivals.add_ours(self):
             self.disks[disk.label] = disk
-        if "hyperchain 2" not in self.disks:
-            self.missing["hyperchain 2"] = "two copies need two donors: three guests (--guests 3)"
-        self._on = self.disks["hyperchain 1"]
-        for label, add in (("nbd", rivals.add_nbd), ("nvme", rivals.add_nvme)):
+        for label in self.ground.disks:
+            if label in self.disks:
+                continue
             try:
-                self.disks[label] = add(self)
+                self.disks[label] = rivals.PEERS[label](self)
             except LabError as error:
                 self.missing[label] = f"{label} could not be set up: {str(error).splitlines()[-1]}"
         for disk in self.disks.values():
             self.borrower.run(f"cd /sys/block/{disk.kernel_name}/queue && echo none >scheduler && "
                               "echo 0 >wbt_lat_usec; true")
         self._idle_share = self._measure_idle()
+
+    def address(self, node: Node) -> str:
+        """Where @node is reached by what has to be encrypted here, or by all."""
+        if not self.ground.is_encrypted:
+            return node.ip
+        shown = node.output("ip -o -6 addr show dev hc0 scope global")
+        return re.search(r"inet6 (\S+)/", shown)[1]
 
     def _measure_idle(self) -> float:
         before = self._donor_clock()
@@ -115,15 +123,17 @@ class Field:
 
     def settings(self) -> list[str]:
         """What was the same for all, and what each disk has."""
-        lines = [f"memory.max {LIMIT_MB} MiB, working set {SET_MB} MiB, {rivals.CONNS} connections, disks of "
-                 f"{rivals.DISK_MB} MiB, {self.rounds} rounds, n1's clock {self.clock_error():+.1%} off the host's"]
+        lines = [f"{self.ground.donors} donor(s){', all through WireGuard' if self.ground.is_encrypted else ''}, "
+                 f"{rivals.CONNS} connections to each, disks of {rivals.DISK_MB} MiB, {self.rounds} rounds; of random faults "
+                 f"and scans memory.max {LIMIT_MB} MiB, working set {SET_MB} MiB; "
+                 f"n1's clock {self.clock_error():+.1%} off the host's"]
         for disk in self.disks.values():
             found = self.borrower.output(
                 f"cd /sys/block/{disk.kernel_name}/queue && "
                 "echo $(sed 's/.*\\[\\(.*\\)\\].*/\\1/' scheduler), wbt $(cat wbt_lat_usec 2>/dev/null || echo none), "
                 "$(cat max_sectors_kb) KiB a request")
             lines.append(f"{disk.label}: {disk.device}, scheduler {found}")
-        lines.append(f"the donor's time not idle when nobody asks anything: {self._idle_share:.1%}")
+        lines.append(f"n2's time not idle when nobody asks anything: {self._idle_share:.1%}")
         lines += [f"{label}: {why}" for label, why in self.missing.items()]
         return lines
 
@@ -136,14 +146,12 @@ class Field:
 
     def swap_off(self) -> None:
         self.borrower.run("swapoff -a", RUN_TIMEOUT_S)
-        self._on = None
 
     def swap_to(self, disk: Disk) -> None:
         """@disk and nothing else, empty."""
         self.swap_off()
         self.borrower.run(f"echo 64M >/sys/fs/cgroup/{disk.cgroup}/memory.reclaim 2>/dev/null; "
                           f"swapon {disk.device}")
-        self._on = disk
 
     def run(self, label: str, command: str, timeout: float = RUN_TIMEOUT_S) -> Run:
         """One run of @command, alone in its cgroup, on one disk."""
@@ -163,13 +171,14 @@ class Field:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def cpu_by_page(self) -> str:
+    def cpu_by_page(self) -> list[str]:
         """All the guests' CPU time by pages moved: the one comparison that hardly
         depends on what else the host does. Of the random runs taken so far."""
+        taken = self._series.get(("random", 0), {})
         parts = [f"{label} {median(run.host_cpu_s / run.pages * 1e6 for run in runs):.0f}"
-                 for label, runs in self.series("random", 0).items() if runs]
-        return ("host CPU us of all guests by page moved, random faults, the program's own work included, medians: "
-                + ", ".join(parts))
+                 for label, runs in taken.items() if runs]
+        return ["host CPU us of all guests by page moved, random faults, the program's own work included, medians: "
+                + ", ".join(parts)] if parts else []
 
     def _pages(self, disk: Disk) -> int:
         fields = self.borrower.read(f"/sys/block/{disk.kernel_name}/stat").split()
@@ -194,7 +203,7 @@ class Field:
                 try:
                     run = self.run(label, f"hc-bench-faults {what} {SET_MB} {WORK_S}")
                 except LabError as error:
-                    if label.startswith("hyperchain 1"):
+                    if label in rivals.OURS:
                         raise
                     self.missing[label] = f"round {number + 1} failed: {str(error).splitlines()[-1]}"
                     del taken[label]
@@ -209,26 +218,33 @@ class Field:
     def reads(self, is_traced: bool) -> list["Read"]:
         """Rounds of O_DIRECT reads of our disk and of the ping-pong, in turns."""
         disk = self.disk("hyperchain 1")
-        self.swap_off()
-        write = f"echo 0 >/sys/fs/cgroup/{disk.cgroup}/cgroup.procs; exec hc-bench-directread"
-        self.borrower.run(f"{write} fill {disk.device} {READ_MB}", RUN_TIMEOUT_S)
+        self.fill(disk, READ_MB)
         server = self.donor.start(f"exec hc-bench-pingpong serve {PINGPONG_PORT}")
         try:
             self.donor.wait_for(f"ss -Hltn sport = :{PINGPONG_PORT} | grep -q .")
             return [self._read(disk, number, is_traced) for number in range(self.rounds)]
         finally:
             server.kill()
-            # Its pages are nobody's now; the first MiB has the swap header.
-            self.borrower.run(f"blkdiscard -f -o 1M {disk.device}")
+            self.empty(disk)
+
+    def fill(self, disk: Disk, mb: int) -> None:
+        """@mb MiB of nobody's swap, from 1 MiB on: the first has the swap header. Nothing is swapped on then."""
+        self.swap_off()
+        self.borrower.run(f"echo 0 >/sys/fs/cgroup/{disk.cgroup}/cgroup.procs; "
+                          f"exec hc-bench-directread fill {disk.device} {mb}", RUN_TIMEOUT_S)
+
+    def empty(self, disk: Disk) -> None:
+        """What fill() wrote is gone."""
+        self.borrower.run(f"blkdiscard -f -o 1M {disk.device}")
 
     def _read(self, disk: Disk, number: int, is_traced: bool) -> "Read":
-        def read() -> tuple[float, Trace | None]:
+        def read() -> tuple[float, float | None]:
             command = f"hc-bench-directread read {disk.device} {READ_MB} {READ_S}"
             if not is_traced:
                 return numbers_of(self.borrower.output(command))["MEDIAN_US"], None
-            with tracing(self.borrower) as found:
+            with tracing(self.borrower, CALLS) as found:
                 us = numbers_of(self.borrower.output(command))["MEDIAN_US"]
-            return us, found[0]
+            return us, call_us(found[0])
 
         def ping() -> float:
             command = f"hc-bench-pingpong ask {self.donor.ip} {PINGPONG_PORT} {READ_S}"
@@ -236,13 +252,13 @@ class Field:
 
         if number % 2:
             pingpong_us = ping()
-            read_us, trace = read()
+            read_us, traced_us = read()
         else:
-            read_us, trace = read()
+            read_us, traced_us = read()
             pingpong_us = ping()
         self.say(f"read round {number + 1}/{self.rounds}  disk {read_us:.0f} us, "
-                 + (f"of these the call {trace.call_us:.0f} us, " if trace else "") + f"ping-pong {pingpong_us:.0f} us")
-        return Read(read_us, pingpong_us, trace)
+                 + (f"of these the call {traced_us:.0f} us, " if traced_us else "") + f"ping-pong {pingpong_us:.0f} us")
+        return Read(read_us, pingpong_us, traced_us)
 
     def of(self, label: str, what: str, page_cluster: int) -> list[Run]:
         """One disk's rounds of a series."""
@@ -259,5 +275,3 @@ def turned(items: Sequence[str], by: int) -> list[str]:
 
 def numbers_of(said: str) -> dict[str, float]:
     return {word: float(value) for word, value in re.findall(r"^([A-Z0-9_]+) ([0-9.]+)$", said, re.M)}
-
-

@@ -54,11 +54,6 @@ class Outcome:
     def holds(self) -> bool | None:
         return None if self.ratio is None else self.ratio >= self.figure.goal
 
-    @property
-    def is_sure(self) -> bool:
-        """All rounds are on the same side of the goal."""
-        return self.spread is None or self.spread[0] >= self.figure.goal or self.spread[1] < self.figure.goal
-
     def to_json(self, kernel: str, accelerator: str) -> dict:
         figure = self.figure
         row = {"name": figure.name, "unit": figure.unit, "ours": rounded(self.ours), "peer": rounded(self.peer),

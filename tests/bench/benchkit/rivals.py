@@ -13,6 +13,9 @@ DISK_MB = 72
 NBD_PORT, NVME_PORT = 10809, 4420
 NVME_NAME = "hcbench"
 
+# Labels of our disk: on how many donors a program's pages are, and how many copies of each.
+OURS = {"hyperchain 1": (1, 1), "hyperchain 2": (2, 2), "hyperchain 1 on 3": (3, 1)}
+
 
 @dataclass(frozen=True)
 class Disk:
@@ -28,19 +31,22 @@ class Disk:
 
 
 def add_ours(field: "Field") -> list[Disk]:
-    """One disk, an environment for each number of copies the guests allow.
+    """One disk, an environment for each of our labels.
 
     n1 keeps the host's swap off programs of no environment, so the rivals'
     cgroup is told apart by hand."""
     cluster = field.cluster
-    donors = [node.number for node in field.lab.nodes[1:]]
-    cluster.up({number: f"{DISK_MB + 8}M" for number in donors}, reserve="16M", conns=CONNS)
+    numbers = [node.number for node in field.lab.nodes[1:]]
+    cluster.up({number: f"{DISK_MB + 8}M" for number in numbers}, reserve="16M", conns=CONNS)
     cluster.swap_on(size=f"{DISK_MB}M")
     disks = []
-    for copies in range(1, min(2, len(donors)) + 1):
-        name = f"copies{copies}"
-        cluster.track(name, nodes=donors[:copies], memory=f"{field.limit_mb}M", replicas=copies)
-        disks.append(Disk(f"hyperchain {copies}", "/dev/hcswap0", name))
+    for label in field.ground.disks:
+        if label not in OURS:
+            continue
+        donors, copies = OURS[label]
+        name = f"copies{copies}of{donors}"
+        cluster.track(name, nodes=numbers[:donors], memory=f"{field.limit_mb}M", replicas=copies)
+        disks.append(Disk(label, "/dev/hcswap0", name))
     return disks
 
 
@@ -48,7 +54,7 @@ def add_nbd(field: "Field") -> Disk:
     field.donor.run(f"nbdkit -p {NBD_PORT} -P /run/nbdkit.pid memory {DISK_MB}M")
     field.donor.wait_for("test -s /run/nbdkit.pid")
     field.borrower.run("modprobe nbd nbds_max=1 && "
-                       f"nbd-client {field.donor.ip} {NBD_PORT} /dev/nbd0 -b 4096 -C {CONNS} -swap -N ''")
+                       f"nbd-client {field.address(field.donor)} {NBD_PORT} /dev/nbd0 -b 4096 -C {CONNS} -swap -N ''")
     return _rival(field, "nbd", "/dev/nbd0")
 
 
@@ -77,8 +83,17 @@ def add_nvme(field: "Field") -> Disk:
     return _rival(field, "nvme", "/dev/nvme0n1")
 
 
+def add_zram(field: "Field") -> Disk:
+    """No rival: n1's own memory, compressed, is the bound of what swapping can be."""
+    field.borrower.run(f"modprobe zram num_devices=1 && echo {DISK_MB}M >/sys/block/zram0/disksize")
+    return _rival(field, "zram", "/dev/zram0")
+
+
 def _rival(field: "Field", label: str, device: str) -> Disk:
     field.borrower.run(f"mkdir -p /sys/fs/cgroup/rival && cd /sys/fs/cgroup/rival && "
                        f"echo {field.limit_mb}M >memory.max && echo max >memory.swap.max && "
                        f"mkswap {device} >/dev/null")
     return Disk(label, device, "rival")
+
+
+PEERS = {"nbd": add_nbd, "nvme": add_nvme, "zram": add_zram}
