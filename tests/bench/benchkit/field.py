@@ -130,7 +130,7 @@ class Field:
         for disk in self.disks.values():
             found = self.borrower.output(
                 f"cd /sys/block/{disk.kernel_name}/queue && "
-                "echo $(sed 's/.*\\[\\(.*\\)\\].*/\\1/' scheduler), wbt $(cat wbt_lat_usec 2>/dev/null || echo none), "
+                "echo $(sed 's/.*\\[\\(.*\\)\\].*/\\1/' scheduler | grep . || echo none), wbt $(cat wbt_lat_usec 2>/dev/null || echo none), "
                 "$(cat max_sectors_kb) KiB a request")
             lines.append(f"{disk.label}: {disk.device}, scheduler {found}")
         lines.append(f"n2's time not idle when nobody asks anything: {self._idle_share:.1%}")
