@@ -42,24 +42,27 @@ static bool is_admin_cmd(u8 cmd)
 	}
 }
 
-static int pre_check(u8 cmd, const struct sk_buff *skb, struct genl_info *info)
+int hc_admin_check(const struct sk_buff *skb, struct netlink_ext_ack *extack)
 {
-	if (!is_admin_cmd(cmd))
-		return 0;
 	if (hc_env_of_current()) {
-		hc_extack(info->extack, "a process of an environment may not do this");
+		hc_extack(extack, "a process of an environment may not do this");
 		return -EPERM;
 	}
 	if (!hc_caller_is_admin(skb)) {
-		hc_extack(info->extack, "this needs CAP_SYS_ADMIN and CAP_NET_ADMIN on the host");
+		hc_extack(extack, "this needs CAP_SYS_ADMIN and CAP_NET_ADMIN on the host");
 		return -EPERM;
 	}
-	if (genl_info_net(info) != &init_net && !hc_allow_netns) {
-		hc_extack(info->extack,
+	if (sock_net(skb->sk) != &init_net && !hc_allow_netns) {
+		hc_extack(extack,
 			  "other network namespaces need the module parameter allow_netns=1");
 		return -EPERM;
 	}
 	return 0;
+}
+
+static int pre_check(u8 cmd, const struct sk_buff *skb, struct genl_info *info)
+{
+	return is_admin_cmd(cmd) ? hc_admin_check(skb, info->extack) : 0;
 }
 
 /* ---- helpers of all handlers ---- */

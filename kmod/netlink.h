@@ -14,6 +14,9 @@ void hc_netlink_exit(void);
 /** hc_caller_is_admin() - who sent @skb: see "Who may do what" in the UAPI header */
 bool hc_caller_is_admin(const struct sk_buff *skb);
 
+/** hc_admin_check() - 0, or -EPERM with a text: what changes things and tells all asks it */
+int hc_admin_check(const struct sk_buff *skb, struct netlink_ext_ack *extack);
+
 /** hc_missing() - -EINVAL with a sentence when @attr was not given */
 int hc_missing(struct genl_info *info, int attr, const char *text);
 

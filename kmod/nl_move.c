@@ -180,16 +180,17 @@ static struct hc_move *move_at(struct hc_node *node, unsigned long n)
 int hc_nl_move_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct hc_node *node = hc_node_of(sock_net(skb->sk));
+	/* pre_doit() is not asked about dumps. */
+	int err = hc_admin_check(cb->skb, cb->extack);
 	struct hc_move *move;
 
-	/* pre_doit() is not asked about dumps. */
-	if (!hc_caller_is_admin(cb->skb))
-		return -EPERM;
+	if (err)
+		return err;
 	while ((move = move_at(node, cb->args[0]))) {
 		void *head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 					 &hc_genl_family, NLM_F_MULTI, HC_CMD_MOVE_GET);
-		int err = head ? move_put(skb, move) : -EMSGSIZE;
 
+		err = head ? move_put(skb, move) : -EMSGSIZE;
 		hc_move_put(move);
 		if (err) {
 			if (head)

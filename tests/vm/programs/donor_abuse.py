@@ -234,8 +234,8 @@ def a_dead_borrower_gives_all_back():
                 time.sleep(5)       # not a wait for something: longer than the grace it did not need
                 expect(link.read(slab, 0).status == 0, "a lease ended though its borrower is there")
             wait_until(lambda: node.lent() == 0, 20, "the end of the leases of a borrower that is no more")
-            event = node.events.wait("PEER_DROPPED", link.peer)
-            expect("2 MiB" in event.text, f"the event says {event.text!r}")
+            wait_until(lambda: any("2 MiB that it had borrowed" in event.text
+                                   for event in node.events.of("PEER_DROPPED", link.peer)), 10, "an event that says so")
     finally:
         set_parameter(LEASE_GRACE_PARAMETER, 600000)
 
