@@ -59,6 +59,30 @@ void pol_hand_over(struct pol_state *st, struct pol_env *env, struct pol_node *t
 		pol_emit(st, &d, "%s; node %u is left, its load is unknown", why, to->id);
 }
 
+void pol_lead(struct pol_state *st, struct pol_user *user, struct pol_node *node)
+{
+	const struct pol_seat *seat = pol_seat(user, node);
+	struct pol_decision d = { .rule = 11, .action = POL_REFUSE, .user = user->name,
+				  .node = node->id };
+	struct pol_env *env = seat ? seat->env : NULL;
+
+	if (!env || !pol_seat_is_active(seat)) {
+		pol_emit(st, &d, "node %u is none that the environment of %s uses now: nothing changes",
+			 node->id, user->name);
+	} else if (!pol_seat_may_lead(seat)) {
+		pol_emit(st, &d, "node %u is only lent, and never leads: nothing changes", node->id);
+	} else if (env->leader == node) {
+		pol_emit(st, &d, "node %u leads already: nothing changes", node->id);
+	} else {
+		d.action = POL_LEADER;
+		d.node = 0;
+		d.from = env->leader ? env->leader->id : 0;
+		d.to = node->id;
+		env->leader = node;
+		pol_emit(st, &d, "that was asked for");
+	}
+}
+
 /* The movable ones go, each to the least loaded node, as long as that one stays below. */
 static void move_off(struct pol_state *st, struct pol_env *env, int64_t max)
 {

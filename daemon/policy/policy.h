@@ -122,6 +122,7 @@ enum pol_event_kind {
 	 * without nodes is known, or goes and gives back all he has (R13).
 	 */
 	POL_EV_DRAIN, POL_EV_UNDRAIN, POL_EV_GONE, POL_EV_USER_ADD, POL_EV_USER_DEL,
+	POL_EV_LEAD,			/* somebody wants @node to lead @user's environment (R11) */
 };
 
 /* A request in R15's fields; POL_UNKNOWN: not stated. */

@@ -307,6 +307,8 @@ struct pol_node *pol_next_leader(const struct pol_state *st, const struct pol_en
 struct pol_node *pol_next_leader_any(const struct pol_state *st, const struct pol_env *env);
 void pol_hand_over(struct pol_state *st, struct pol_env *env, struct pol_node *to,
 		   unsigned int rule, const char *why);
+/* Somebody wants @node to lead: refused, or done. */
+void pol_lead(struct pol_state *st, struct pol_user *user, struct pol_node *node);
 void pol_leader_check(struct pol_state *st, struct pol_env *env);
 void pol_overload_check(struct pol_state *st, struct pol_env *env);	/* overload.c, R12 */
 void pol_overload_return(struct pol_state *st);

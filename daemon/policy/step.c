@@ -153,6 +153,11 @@ static int do_event(struct pol_state *st, const struct pol_event *ev)
 		return node ? 0 : -ENOENT;
 	case POL_EV_GONE:
 		return node ? pol_gone(st, node) : -ENOENT;
+	case POL_EV_LEAD:
+		if (!user || !node)
+			return -ENOENT;
+		pol_lead(st, user, node);
+		return 0;
 	case POL_EV_USER_ADD:
 		return user ? -EEXIST : pol_user_new(st, ev->user, &user);
 	case POL_EV_USER_DEL:

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a tick checks: R12, R11, R10, R18's lending and returning, R4, R5. Numbers and edges. */
+#include <errno.h>
+#include <string.h>
+
 #include "policy_world.h"
 
 #define CALM "leader_max=2 node_max=2 spare_lend=2 "
@@ -329,6 +332,39 @@ START_TEST(test_R12_all_but_never_the_last)
 }
 END_TEST
 
+static void lead(double at, const char *name, uint32_t id)
+{
+	const struct pol_event ev = { .kind = POL_EV_LEAD, .user = name, .node = id,
+				      .load = POL_UNKNOWN };
+
+	ck_assert_int_eq(step(&ev, at), 0);
+}
+
+START_TEST(test_R11_leader_on_request)
+{
+	const struct pol_event nobody = { .kind = POL_EV_LEAD, .user = "B", .node = 1 };
+
+	set(CALM "balance_high=2 balance_gap=2");
+	for (uint32_t id = 1; id <= 5; id++)
+		node(id, 0.1, 0.1);
+	user_active("A", "1,2,3,4", "1,2,3", 0);
+	lead(0, "A", 2);
+	SAID("R11 leader A 1>2");
+	lead(1, "A", 2);		/* it does already */
+	ck_assert_ptr_nonnull(strstr(said(), "R11 refuse A"));
+	lead(2, "A", 4);		/* not ticked */
+	ck_assert_ptr_nonnull(strstr(said(), "R11 refuse A"));
+	lead(3, "A", 5);		/* not its */
+	ck_assert_ptr_nonnull(strstr(said(), "R11 refuse A"));
+	on_node(4, POL_EV_FAIL, 3);
+	lead(5, "A", 3);		/* dead */
+	ck_assert_ptr_nonnull(strstr(said(), "R11 refuse A"));
+	lead(6, "A", 1);		/* what was refused has changed nothing */
+	SAID("R11 leader A 2>1");
+	ck_assert_int_eq(step(&nobody, 7), -ENOENT);
+}
+END_TEST
+
 START_TEST(test_R12_leader_hands_over_or_stays)
 {
 	set("leader_max=0.9 balance_high=2 balance_gap=2 spare_lend=2");
@@ -534,6 +570,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, test_R12_hold_starts_when_the_load_falls);
 	tcase_add_test(t, test_R12_relief_by_the_spare);
 	tcase_add_test(t, test_R12_all_but_never_the_last);
+	tcase_add_test(t, test_R11_leader_on_request);
 	tcase_add_test(t, test_R12_leader_hands_over_or_stays);
 	tcase_add_test(t, test_R12_before_R11_and_R10_moves_once);
 	tcase_add_test(t, test_R18_lend_at_and_return_below);
