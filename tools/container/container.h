@@ -11,6 +11,9 @@
  *	  lxc/NAME/			liblxc's own
  *	  job/ID.RUN/			a run of a job: see job.c
  *
+ * An environment of several nodes has its root on one of them (the storage node), and the others
+ * mount it, at the same place, by NFS.
+ *
  * What comes from an image or from the container is touched only by hcc_sandbox(): in the
  * environment's user namespace, with its root directory as the root. All functions return 0 or
  * a negative errno with one sentence in @error, and block.
@@ -19,6 +22,7 @@
 #define HC_CONTAINER_H
 
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +37,14 @@
 #define HCC_IDS		65536	/* uids and gids of one environment */
 #define HCC_UID_FIRST	0x70000000u	/* above what systemd gives out, below 2^31 */
 #define HCC_PATH_LEN	512
+#define HCC_NODES_MAX	62	/* of one environment: pairs of addresses in its /25 */
+
+/* A node of an environment of several. */
+struct hcc_node {
+	uint32_t id;			/* in the cluster */
+	uint32_t slot;			/* which pair of the environment's addresses */
+	char address[INET6_ADDRSTRLEN];	/* in the nodes' network */
+};
 
 /* One environment on this node, as the daemon wants it. */
 struct hcc_spec {
@@ -45,6 +57,14 @@ struct hcc_spec {
 	uint64_t memory;		/* bytes, 0 = no limit */
 	uint64_t swap;			/* bytes, 0 = no limit */
 	uint32_t pids;			/* 0 = no limit */
+	bool is_shared;			/* of several nodes: then this, too */
+	struct hcc_node own;		/* this node; its slot counts where it is among @nodes */
+	bool is_member;			/* it is among them: a container is to be here */
+	bool is_leader;
+	uint32_t leader_slot;
+	struct hcc_node nodes[HCC_NODES_MAX];	/* with a container, this one included */
+	size_t nr_nodes;
+	char storage[INET6_ADDRSTRLEN];	/* where the root is; "" = here */
 };
 
 /* Where an environment lives; filled by hcc_place(). */
@@ -59,7 +79,10 @@ struct hcc_place {
 	char figures[HCC_PATH_LEN];	/* of other nodes, by the daemon */
 	char monitor[HCC_PATH_LEN];	/* cgroup of liblxc's watcher */
 	char bridge[16];
-	char gateway[16], address[16];	/* a /30 of its own */
+	char gateway[16], address[16];	/* of the container, and of this node beside it */
+	unsigned int prefix;		/* of both: 30, or 25 where several nodes share it */
+	char login[16];			/* the same on all nodes, whoever leads */
+	char live[HCC_PATH_LEN];	/* what the container may read, and changes while it runs */
 };
 
 /* Told while something long goes on; @total 0: without measure. May be NULL. */
@@ -72,6 +95,8 @@ int hcc_fail(char error[HCC_ERROR_LEN], int r, const char *fmt, ...);
 /* Refuses everything a path, a shell or a file of ours could choke on. */
 int hcc_spec_parse(json_t *obj, struct hcc_spec *ret_spec, char error[HCC_ERROR_LEN]);
 int hcc_place(const struct hcc_spec *spec, struct hcc_place *ret_place, char error[HCC_ERROR_LEN]);
+/* Of the container, or of the node beside it. */
+void hcc_address(const struct hcc_spec *spec, uint32_t slot, bool is_container, char buf[16]);
 /* A name of [A-Za-z0-9_-], not too long for a host name or a login. */
 bool hcc_name_is_good(const char *name);
 
@@ -116,9 +141,41 @@ int hcc_image(const struct hcc_spec *spec, const struct hcc_place *place, hcc_st
 int hcc_provision(const struct hcc_spec *spec, const struct hcc_place *place, bool *ret_has_sshd,
 		  char error[HCC_ERROR_LEN]);
 
+/* live.c */
+/* What its role is and whose keys open it, where its first process sees it; shared ones only. */
+int hcc_live(const struct hcc_spec *spec, const struct hcc_place *place,
+	     char error[HCC_ERROR_LEN]);
+void hcc_live_remove(const struct hcc_place *place);
+/* Its host name as its role has it, while it runs. */
+int hcc_live_name(const struct hcc_spec *spec, pid_t init, char error[HCC_ERROR_LEN]);
+void hcc_host_name(const struct hcc_spec *spec, char *buf, size_t len);
+
 /* net.c */
-int hcc_net_up(const struct hcc_place *place, char error[HCC_ERROR_LEN]);
-void hcc_net_down(const struct hcc_place *place);
+int hcc_net_up(const struct hcc_spec *spec, const struct hcc_place *place,
+	       char error[HCC_ERROR_LEN]);
+void hcc_net_down(const struct hcc_spec *spec, const struct hcc_place *place);
+
+/* net_shared.c: of several nodes */
+#define HCC_VXLAN_PORT	4789
+/* Of the container (else the bridge) of one of the environment's nodes: always the same. */
+void hcc_mac(const struct hcc_spec *spec, uint32_t slot, bool is_container, char buf[18]);
+/* How long a packet may be that goes to the others. */
+int hcc_net_mtu(const struct hcc_spec *spec, char ret_device[16], unsigned int *ret_mtu,
+		char error[HCC_ERROR_LEN]);
+/* Join the bridge with those of the other nodes, and lead the login's address to the leader. */
+int hcc_net_join(const struct hcc_spec *spec, const struct hcc_place *place,
+		 char error[HCC_ERROR_LEN]);
+void hcc_net_part(const struct hcc_spec *spec, const struct hcc_place *place);
+
+/* nfs.c */
+/* Let spec->nodes mount the root that is here, and nobody else. */
+int hcc_nfs_export(const struct hcc_spec *spec, const struct hcc_place *place,
+		   char error[HCC_ERROR_LEN]);
+void hcc_nfs_withdraw(const struct hcc_spec *spec, const struct hcc_place *place);
+/* Mount the root from spec->storage. */
+int hcc_nfs_mount(const struct hcc_spec *spec, const struct hcc_place *place,
+		  char error[HCC_ERROR_LEN]);
+void hcc_nfs_unmount(const struct hcc_spec *spec, const struct hcc_place *place);
 
 /* view.c */
 int hcc_view_start(const struct hcc_place *place, char error[HCC_ERROR_LEN]);

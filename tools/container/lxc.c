@@ -84,6 +84,21 @@ static int write_profile(const char *path)
 	return r;
 }
 
+static void configure_shared_net(struct config *cfg, const struct hcc_spec *spec)
+{
+	char device[16], mac[18];
+	unsigned int mtu;
+
+	if (!spec->is_shared || cfg->r < 0)
+		return;
+	cfg->r = hcc_net_mtu(spec, device, &mtu, cfg->error);
+	if (cfg->r < 0)
+		return;
+	hcc_mac(spec, spec->own.slot, true, mac);
+	put(cfg, "lxc.net.0.hwaddr", "%s", mac);
+	put(cfg, "lxc.net.0.mtu", "%u", mtu);
+}
+
 static void configure(struct config *cfg, const struct hcc_spec *spec,
 		      const struct hcc_place *place, const char *init)
 {
@@ -91,7 +106,10 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 		"cpuinfo", "meminfo", "stat", "loadavg", "uptime", "swaps",
 	};
 
-	put(cfg, "lxc.uts.name", "%s", spec->name);
+	char host[HC_NAME_LEN + 1];
+
+	hcc_host_name(spec, host, sizeof(host));
+	put(cfg, "lxc.uts.name", "%s", host);
 	put(cfg, "lxc.rootfs.path", "dir:%s", place->root);
 	put(cfg, "lxc.idmap", "u 0 %u %u", place->uid, HCC_IDS);
 	put(cfg, "lxc.idmap", "g 0 %u %u", place->uid, HCC_IDS);
@@ -106,6 +124,12 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 	put(cfg, "lxc.mount.entry", "tmpfs run tmpfs nosuid,nodev,mode=755,size=16m 0 0");
 	put(cfg, "lxc.mount.entry",
 	    "tmpfs dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0");
+	if (spec->is_shared) {
+		/* The root is the same on all nodes; what is of the moment is not. */
+		put(cfg, "lxc.mount.entry", "tmpfs tmp tmpfs nosuid,nodev,mode=1777 0 0");
+		put(cfg, "lxc.mount.entry", "%s .hyperchain/live none bind,ro,create=dir 0 0",
+		    place->live);
+	}
 	put(cfg, "lxc.autodev", "1");
 	put(cfg, "lxc.pty.max", "1024");
 	put(cfg, "lxc.tty.max", "0");
@@ -121,7 +145,8 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 	put(cfg, "lxc.net.0.veth.pair", "hcv%u", spec->id);
 	put(cfg, "lxc.net.0.name", "eth0");
 	put(cfg, "lxc.net.0.flags", "up");
-	put(cfg, "lxc.net.0.ipv4.address", "%s/30", place->address);
+	configure_shared_net(cfg, spec);
+	put(cfg, "lxc.net.0.ipv4.address", "%s/%u", place->address, place->prefix);
 	put(cfg, "lxc.net.0.ipv4.gateway", "%s", place->gateway);
 	put(cfg, "lxc.log.file", "%s/log", place->lxc);
 	put(cfg, "lxc.log.level", "WARN");

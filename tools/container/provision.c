@@ -184,11 +184,26 @@ static int make_dirs(void)
 	return 0;
 }
 
+/* Itself; and where it has several nodes, each of these by its number. */
+static void name_hosts(const struct work *w, char *buf, size_t len)
+{
+	const struct hcc_spec *spec = w->spec;
+	size_t at = (size_t)snprintf(buf, len, "127.0.0.1 localhost\n::1 localhost\n%s %s%s\n",
+				     w->address, spec->name, spec->is_shared ? " leader" : "");
+
+	for (size_t i = 0; i < spec->nr_nodes && at < len; i++) {
+		char address[16];
+
+		hcc_address(spec, spec->nodes[i].slot, true, address);
+		at += (size_t)snprintf(buf + at, len - at, "%s node-%u\n", address, spec->nodes[i].id);
+	}
+}
+
 static int provision(void *arg, char error[HCC_ERROR_LEN], int step_fd)
 {
 	struct work *w = arg;
 	const char *name = w->spec->name;
-	char path[128], hosts[256], hostname[80];
+	char path[128], hosts[4096], hostname[80];
 	int uid, r;
 
 	r = make_dirs();
@@ -202,8 +217,7 @@ static int provision(void *arg, char error[HCC_ERROR_LEN], int step_fd)
 		return hcc_fail(error, uid, "The login %s can't be made in the environment's /etc/passwd: %s.",
 				name, strerror(-uid));
 	snprintf(hostname, sizeof(hostname), "%s\n", name);
-	snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n::1 localhost\n%s %s\n", w->address,
-		 name);
+	name_hosts(w, hosts, sizeof(hosts));
 	r = put("/etc/hostname", hostname, 0644, 0) ? : put("/etc/hosts", hosts, 0644, 0);
 	if (r == 0 && w->resolv[0])
 		r = put("/etc/resolv.conf", w->resolv, 0644, 0);
@@ -264,7 +278,7 @@ static int identity(const struct hcc_place *place, struct work *w, char error[HC
 int hcc_provision(const struct hcc_spec *spec, const struct hcc_place *place, bool *ret_has_sshd,
 		  char error[HCC_ERROR_LEN])
 {
-	struct work w = { .spec = spec, .address = place->address };
+	struct work w = { .spec = spec, .address = place->login };
 	int r = identity(place, &w, error);
 
 	if (r < 0)

@@ -54,7 +54,7 @@ static json_t *describe(const struct call *c)
 {
 	pid_t pid = hcc_pid(c->spec.name);
 
-	return json_pack("{s:b, s:s, s:s, s:I, s:b, s:b}", "ok", 1, "address", c->place.address,
+	return json_pack("{s:b, s:s, s:s, s:I, s:b, s:b}", "ok", 1, "address", c->place.login,
 			 "cgroup", c->place.cgroup, "pid", (json_int_t)pid, "running", pid > 0,
 			 "exists", access(c->place.root, F_OK) == 0);
 }
@@ -66,27 +66,48 @@ static int do_state(struct call *c, char error[HCC_ERROR_LEN])
 	return 0;
 }
 
+/* Of several nodes, and its files are elsewhere. */
+static bool is_remote(const struct hcc_spec *spec)
+{
+	return spec->is_shared && spec->storage[0];
+}
+
+/* What a container had beside its processes and its files. */
+static void tidy(struct call *c)
+{
+	hcc_net_down(&c->spec, &c->place);
+	hcc_view_stop(&c->place);
+	hcc_limit_remove(&c->place);
+	if (is_remote(&c->spec))
+		hcc_nfs_unmount(&c->spec, &c->place);
+}
+
 static int start(struct call *c, bool *ret_has_sshd, char error[HCC_ERROR_LEN])
 {
 	int r;
 
-	if (access(c->place.root, F_OK) < 0)
-		return hcc_fail(error, -ENOENT, "Environment %s has no root file system on this node.",
-				c->spec.name);
 	if (hcc_pid(c->spec.name))
 		return hcc_fail(error, -EALREADY, "Environment %s runs already.", c->spec.name);
+	if (is_remote(&c->spec)) {
+		step("mounting its files", 0, 0, c);
+		r = hcc_nfs_mount(&c->spec, &c->place, error);
+		if (r < 0)
+			return r;
+	} else if (access(c->place.root, F_OK) < 0) {
+		return hcc_fail(error, -ENOENT, "Environment %s has no root file system on this node.",
+				c->spec.name);
+	}
 	step("starting the container", 0, 0, c);
 	hcc_limit_remove(&c->place);
-	r = hcc_provision(&c->spec, &c->place, ret_has_sshd, error);
+	/* That of several nodes is made ready where its files are, before any of them starts it. */
+	r = c->spec.is_shared ? hcc_live(&c->spec, &c->place, error) :
+				hcc_provision(&c->spec, &c->place, ret_has_sshd, error);
 	r = r ? : hcc_limit(&c->spec, &c->place, error);
 	r = r ? : hcc_view_start(&c->place, error);
-	r = r ? : hcc_net_up(&c->place, error);
+	r = r ? : hcc_net_up(&c->spec, &c->place, error);
 	r = r ? : hcc_start(&c->spec, &c->place, error);
-	if (r < 0) {
-		hcc_net_down(&c->place);
-		hcc_view_stop(&c->place);
-		hcc_limit_remove(&c->place);
-	}
+	if (r < 0)
+		tidy(c);
 	return r;
 }
 
@@ -108,11 +129,8 @@ static int stop(struct call *c, char error[HCC_ERROR_LEN])
 {
 	int r = hcc_stop(&c->place, c->spec.name, error);
 
-	if (r == 0) {
-		hcc_net_down(&c->place);
-		hcc_view_stop(&c->place);
-		hcc_limit_remove(&c->place);
-	}
+	if (r == 0)
+		tidy(c);
 	return r;
 }
 
@@ -138,6 +156,10 @@ static int do_del(struct call *c, char error[HCC_ERROR_LEN])
 {
 	int r = stop(c, error);
 
+	if (r == 0 && c->spec.is_shared) {
+		hcc_nfs_withdraw(&c->spec, &c->place);
+		hcc_live_remove(&c->place);
+	}
 	r = r ? : remove_all(c, json_is_true(json_object_get(c->request, "forget")), error);
 	if (r == 0)
 		tell(c->fd, describe(c));
@@ -172,7 +194,10 @@ static int do_create(struct call *c, char error[HCC_ERROR_LEN])
 	if (r == -EEXIST)
 		return r;
 	r = r ? : hcc_image(&c->spec, &c->place, step, c, error);
-	r = r ? : start(c, &has_sshd, error);
+	if (c->spec.is_shared)
+		r = r ? : hcc_provision(&c->spec, &c->place, &has_sshd, error);
+	else
+		r = r ? : start(c, &has_sshd, error);
 	if (r < 0) {
 		/* liblxc's log stays: the error names it. */
 		if (hcc_remove_tree(c->place.dir) < 0)
@@ -194,6 +219,62 @@ static int do_limit(struct call *c, char error[HCC_ERROR_LEN])
 	return r;
 }
 
+/* Where its files are: they are as its nodes need them, and these may mount them. */
+static int do_share(struct call *c, char error[HCC_ERROR_LEN])
+{
+	bool has_sshd = false;
+	json_t *answer;
+	int r = -EINVAL;
+
+	if (!c->spec.is_shared || is_remote(&c->spec))
+		return hcc_fail(error, r, "Environment %s has its files elsewhere.", c->spec.name);
+	r = hcc_provision(&c->spec, &c->place, &has_sshd, error);
+	r = r ? : hcc_nfs_export(&c->spec, &c->place, error);
+	if (r < 0)
+		return r;
+	answer = describe(c);
+	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
+	tell(c->fd, answer);
+	return 0;
+}
+
+/* While it runs: who leads, and which nodes there are besides. */
+static int do_role(struct call *c, char error[HCC_ERROR_LEN])
+{
+	pid_t pid = hcc_pid(c->spec.name);
+	int r = 0;
+
+	if (!c->spec.is_shared)
+		return hcc_fail(error, -EINVAL, "Environment %s has no other nodes.", c->spec.name);
+	if (pid) {
+		r = hcc_live(&c->spec, &c->place, error);
+		r = r ? : hcc_live_name(&c->spec, pid, error);
+		r = r ? : hcc_net_join(&c->spec, &c->place, error);
+	}
+	if (r == 0)
+		tell(c->fd, describe(c));
+	return r;
+}
+
+/* It is no business of this node any more; its files are elsewhere, and stay. */
+static int do_leave(struct call *c, char error[HCC_ERROR_LEN])
+{
+	int r = stop(c, error);
+
+	if (r < 0)
+		return r;
+	hcc_nfs_unmount(&c->spec, &c->place);
+	hcc_live_remove(&c->place);
+	/* Empty ones only: what is not is none of a node that mounted its files. */
+	if ((rmdir(c->place.root) < 0 || rmdir(c->place.dir) < 0) && errno != ENOENT)
+		return hcc_fail(error, -errno, "%s can't be removed: %m.", c->place.dir);
+	r = hcc_remove_tree(c->place.lxc);
+	if (r < 0)
+		return hcc_fail(error, r, "%s can't be removed: %s.", c->place.lxc, strerror(-r));
+	tell(c->fd, describe(c));
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct call *c, char error[HCC_ERROR_LEN]);
@@ -204,6 +285,9 @@ static const struct {
 	{ "stop",	do_stop },
 	{ "del",	do_del },
 	{ "limit",	do_limit },
+	{ "share",	do_share },
+	{ "role",	do_role },
+	{ "leave",	do_leave },
 };
 
 /* Held until this process ends. */

@@ -48,6 +48,52 @@ static uint64_t number(json_t *obj, const char *key)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+static bool is_address(const char *text)
+{
+	struct in6_addr a;
+
+	return inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1;
+}
+
+static bool take_node(json_t *obj, struct hcc_node *ret)
+{
+	uint64_t id = number(obj, "id"), slot = number(obj, "slot");
+
+	ret->id = (uint32_t)id;
+	ret->slot = (uint32_t)slot;
+	return id && id <= INT32_MAX && slot < HCC_NODES_MAX &&
+	       take_text(obj, "address", ret->address, sizeof(ret->address)) &&
+	       is_address(ret->address);
+}
+
+/* {"own": NODE, "leader": id, "storage": address, "nodes": [NODE...]} */
+static bool take_shared(json_t *obj, struct hcc_spec *s)
+{
+	json_t *nodes = json_object_get(obj, "nodes"), *node;
+	uint64_t leader = number(obj, "leader");
+	size_t i;
+
+	if (!take_node(json_object_get(obj, "own"), &s->own) || json_array_size(nodes) > HCC_NODES_MAX ||
+	    !take_text(obj, "storage", s->storage, sizeof(s->storage)) ||
+	    (s->storage[0] && !is_address(s->storage)))
+		return false;
+	json_array_foreach(nodes, i, node) {
+		struct hcc_node *n = &s->nodes[s->nr_nodes++];
+
+		if (!take_node(node, n))
+			return false;
+		if (n->id == s->own.id) {
+			s->is_member = true;
+			s->own.slot = n->slot;
+			s->is_leader = n->id == leader;
+		}
+		if (n->id == leader)
+			s->leader_slot = n->slot;
+	}
+	s->is_shared = true;
+	return true;
+}
+
 int hcc_spec_parse(json_t *obj, struct hcc_spec *ret_spec, char error[HCC_ERROR_LEN])
 {
 	struct hcc_spec s = { 0 };
@@ -73,6 +119,8 @@ int hcc_spec_parse(json_t *obj, struct hcc_spec *ret_spec, char error[HCC_ERROR_
 	s.memory = number(obj, "memory");
 	s.swap = number(obj, "swap");
 	s.pids = (uint32_t)number(obj, "pids");
+	if (json_object_get(obj, "shared") && !take_shared(json_object_get(obj, "shared"), &s))
+		return hcc_fail(error, -EINVAL, "What is told of the environment's other nodes is not whole.");
 	*ret_spec = s;
 	return 0;
 }
@@ -84,6 +132,19 @@ static void address(const char *network, uint32_t offset, char buf[16])
 	inet_pton(AF_INET, network, &a);
 	a.s_addr = htonl(ntohl(a.s_addr) + offset);
 	inet_ntop(AF_INET, &a, buf, 16);
+}
+
+/*
+ * The configured network: a /30 for each environment of one node, whose third address is the
+ * login's also of those of several; behind them a /25 for each of these, a pair for each node.
+ */
+#define SHARED_FIRST	4096
+#define SHARED_SIZE	128
+
+void hcc_address(const struct hcc_spec *spec, uint32_t slot, bool is_container, char buf[16])
+{
+	address(spec->network,
+		SHARED_FIRST + spec->id * SHARED_SIZE + 2 + slot * 2 + !is_container, buf);
 }
 
 int hcc_place(const struct hcc_spec *spec, struct hcc_place *ret_place, char error[HCC_ERROR_LEN])
@@ -105,7 +166,16 @@ int hcc_place(const struct hcc_spec *spec, struct hcc_place *ret_place, char err
 	snprintf(p->monitor, sizeof(p->monitor), "%s/%s/.monitor/%s", hcc_cgroup_mount(),
 		 hcc_cgroup_base(), name);
 	snprintf(p->bridge, sizeof(p->bridge), "hcb%u", spec->id);
-	address(spec->network, spec->id * 4 + 1, p->gateway);
-	address(spec->network, spec->id * 4 + 2, p->address);
+	snprintf(p->live, sizeof(p->live), "/run/hyperchain/live/%s", name);
+	address(spec->network, spec->id * 4 + 2, p->login);
+	if (spec->is_shared) {
+		p->prefix = 25;
+		hcc_address(spec, spec->own.slot, false, p->gateway);
+		hcc_address(spec, spec->own.slot, true, p->address);
+	} else {
+		p->prefix = 30;
+		address(spec->network, spec->id * 4 + 1, p->gateway);
+		snprintf(p->address, sizeof(p->address), "%s", p->login);
+	}
 	return 0;
 }
