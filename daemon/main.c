@@ -17,6 +17,7 @@
 #include "daemon/env/container.h"
 #include "daemon/env/envs.h"
 #include "daemon/env/job.h"
+#include "daemon/env/shared.h"
 #include "daemon/node/admin.h"
 #include "daemon/node/agent.h"
 #include "daemon/node/alert.h"
@@ -200,6 +201,7 @@ static void fill_status(Hcp__Status *msg, void *ctx)
 	msg->storage_total = st.storage_total;
 	msg->storage_free = st.storage_free;
 	msg->epoch = st.epoch;
+	hcd_shared_boxes(d, msg);
 	msg->address = d->config.node.address;
 	msg->port = d->config.node.port;
 }

@@ -49,6 +49,14 @@ struct hcd_status {
 	uint64_t storage_total, storage_free;	/* 0 = unknown */
 };
 
+/* A container that a peer has of an environment of several nodes. */
+struct hcd_box {
+	uint32_t id, state;		/* enum hcd_container_state */
+	uint32_t mark;			/* hcd_shared_mark() that it has followed */
+	bool is_busy;
+	char error[128];		/* cut; "" = none */
+};
+
 struct hcd_peer {
 	struct hcd_cluster *cluster;
 	struct hcd_peer_config config;
@@ -62,6 +70,8 @@ struct hcd_peer {
 	uint64_t page_serial;		/* which try: results of older ones don't count */
 	bool has_status;
 	struct hcd_status status;
+	struct hcd_box *boxes;		/* as it said then */
+	size_t nr_boxes;
 	uint64_t status_ms;		/* uv_now() of it; 0 = none ever */
 	uint64_t status_s;		/* wall clock of it, seconds since 1970 */
 	uint64_t nr_up;			/* how often the channel came up */

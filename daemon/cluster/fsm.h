@@ -97,6 +97,7 @@ enum hcd_kept_kind {
 	HCD_KEPT_POOL = 1, HCD_KEPT_NODE, HCD_KEPT_USER, HCD_KEPT_VIEW,
 	HCD_KEPT_MOVE,			/* not of the policy: a move that is under way */
 	HCD_KEPT_JOB,			/* neither: older daemons keep it, and do nothing for it */
+	HCD_KEPT_ENVIRONMENT,		/* nor this: containers on several nodes, by user */
 };
 
 struct hcd_kept {
@@ -105,6 +106,13 @@ struct hcd_kept {
 	uint8_t *data;
 	size_t len;
 };
+
+/* Of an environment of several nodes; see rules_env.c. */
+enum hcd_env_phase {
+	HCD_ENV_NONE, HCD_ENV_MAKING, HCD_ENV_MADE, HCD_ENV_FAILED, HCD_ENV_GOING,
+};
+
+#define HCD_ENV_NODES_MAX	62	/* of one environment: pairs of its addresses */
 
 /* R19, of one user and node. */
 struct hcd_charge {

@@ -63,6 +63,7 @@ static bool is_readable(const Hcp__Kept *k)
 		[HCD_KEPT_VIEW] = &hcp__kept_view__descriptor,
 		[HCD_KEPT_MOVE] = &hcp__kept_move__descriptor,
 		[HCD_KEPT_JOB] = &hcp__kept_job__descriptor,
+		[HCD_KEPT_ENVIRONMENT] = &hcp__kept_environment__descriptor,
 	};
 	ProtobufCMessage *msg;
 
@@ -70,7 +71,7 @@ static bool is_readable(const Hcp__Kept *k)
 		return false;
 	if (k->kind == HCD_KEPT_USER && !hcd_text_is_name(k->key))
 		return false;
-	if (k->kind > HCD_KEPT_JOB || !k->data.len)
+	if (k->kind > HCD_KEPT_ENVIRONMENT || !k->data.len)
 		return true;
 	msg = protobuf_c_message_unpack(of[k->kind], NULL, k->data.len, k->data.data);
 	if (msg)

@@ -75,14 +75,42 @@ static void send_status(struct hcd_peer *peer, const Hcp__Status *status)
 	}
 }
 
+/* Return: false without memory. */
+static bool take_boxes(struct hcd_peer *peer, const Hcp__Status *msg)
+{
+	size_t nr = msg->n_boxes < HC_ENVS_MAX ? msg->n_boxes : HC_ENVS_MAX;
+
+	struct hcd_box *boxes = calloc(nr + 1, sizeof(*boxes));
+
+	if (!boxes)
+		return false;
+	free(peer->boxes);
+	peer->boxes = boxes;
+	peer->nr_boxes = nr;
+	for (size_t i = 0; i < nr; i++) {
+		struct hcd_box *box = &boxes[i];
+
+		box->id = msg->boxes[i]->id;
+		box->state = msg->boxes[i]->state;
+		box->mark = msg->boxes[i]->mark;
+		box->is_busy = msg->boxes[i]->is_busy;
+		hcd_text_clean(box->error, sizeof(box->error), msg->boxes[i]->error, "");
+	}
+	return true;
+}
+
 static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 {
 	Hcp__Status *msg = hcp__status__unpack(NULL, frame->len, frame->payload);
 	struct hcd_status *st = &peer->status;
 	char unnamed[HC_NAME_LEN + 1];
 
-	if (!msg)
+	/* All of it, or none: who asks where containers are must not be told of half of them. */
+	if (!msg || !take_boxes(peer, msg)) {
+		if (msg)
+			hcp__status__free_unpacked(msg, NULL);
 		return;
+	}
 	hcd_text_clean(st->name, sizeof(st->name), msg->name, peer->config.name);
 	hcd_text_clean(st->daemon_version, sizeof(st->daemon_version), msg->daemon_version, "");
 	hcd_text_clean(st->module_version, sizeof(st->module_version), msg->module_version, "");
@@ -375,6 +403,7 @@ static void peer_free(struct hcd_peer *peer)
 	if (peer->psk)
 		explicit_bzero(peer->psk, sizeof(*peer->psk));
 	free(peer->psk);
+	free(peer->boxes);
 	free(peer);
 }
 

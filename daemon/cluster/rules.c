@@ -380,6 +380,20 @@ static bool grant(struct hcd_rules *r, struct hcd_wish *w)
 	int ret;
 
 	r->doing = w;
+	ret = hcd_rules_env_wish(r, w->msg);
+	if (ret > 0 && !r->out.is_refused)
+		return commit(r);
+	if (ret < 0) {
+		forget(r);
+		answer(r, ret, 0);
+		return false;
+	}
+	if (ret > 0) {
+		/* What was picked before that goes with it. */
+		forget(r);
+		answer(r, 0, 0);
+		return false;
+	}
 	ret = hcd_rules_job_wish(r, w->msg);
 	if (ret == 0)
 		return commit(r);
@@ -430,6 +444,8 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 	if (hcd_rules_outcomes(r))
 		return !commit(r);
 	if (hcd_rules_jobs(r, now_ms))
+		return !commit(r);
+	if (hcd_rules_envs(r))
 		return !commit(r);
 	w = r->wishes;
 	if (w) {

@@ -19,6 +19,7 @@
  *	rules_input.c	what the nodes say of themselves
  *	rules_process.c	service processes, and moves that are under way
  *	rules_job.c	jobs: the queue, and what their nodes tell
+ *	rules_env.c	environments of several nodes
  */
 #ifndef HCD_RULES_H
 #define HCD_RULES_H
@@ -56,6 +57,7 @@ void hcd_rules_cancel(struct hcd_rules *r);
 
 #define HCD_RULES_ALERTS	64
 #define HCD_RULES_DECISIONS	512	/* of one step; what is more is counted */
+#define HCD_RULES_ENVS		64	/* environments that one step changes */
 #define HCD_RULES_ORDERS	256	/* moves that one step begins, and ends */
 #define HCD_HOUR_MS		3600000ULL
 
@@ -84,6 +86,8 @@ struct hcd_outcome {
 	uint64_t gone[HCD_RULES_ORDERS];
 	size_t nr_gone;
 	uint64_t job_id;		/* that a wish was about */
+	struct hcd_kept envs[HCD_RULES_ENVS];	/* owned; without data: it is gone */
+	size_t nr_envs;
 	bool is_refused;
 	char refusal[512];
 };
@@ -193,6 +197,11 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 		   json_t **ret_json);
 void hcd_wish_done(struct hcd_rules *r, struct hcd_wish *w, int error,
 		   const struct hcd_result *result);
+
+/* rules_env.c: 0 it is no wish about environments; 1 carried out, or refused, in r->out; -errno. */
+int hcd_rules_env_wish(struct hcd_rules *r, const Hcp__Wish *wish);
+/* What follows from the nodes that users have now. Return: there is something. */
+bool hcd_rules_envs(struct hcd_rules *r);
 
 /* rules_input.c */
 void hcd_rules_sample(struct hcd_rules *r, uint64_t now_ms);

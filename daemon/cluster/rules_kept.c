@@ -374,6 +374,21 @@ static int keep_jobs(struct diff *d)
 	return ret;
 }
 
+/* Nor are these. */
+static int keep_envs(struct diff *d)
+{
+	struct hcd_outcome *out = &d->r->out;
+	int ret = 0;
+
+	for (size_t i = 0; i < out->nr_envs && ret == 0; i++) {
+		uint8_t *data = out->envs[i].data;
+
+		out->envs[i].data = NULL;
+		ret = change(d, HCD_KEPT_ENVIRONMENT, out->envs[i].key, data, out->envs[i].len);
+	}
+	return ret;
+}
+
 int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 {
 	static const struct pol_kept_ops ops = {
@@ -390,6 +405,8 @@ int hcd_rules_diff(struct hcd_rules *r, Hcp__Kept ***ret_list, size_t *ret_nr)
 		ret = keep_orders(&d);
 	if (ret == 0)
 		ret = keep_jobs(&d);
+	if (ret == 0)
+		ret = keep_envs(&d);
 	for (size_t i = 0; i < fsm->nr_kept && ret == 0; i++)
 		if (!d.is_seen[i] && fsm->kept[i].kind <= HCD_KEPT_VIEW)
 			ret = change(&d, fsm->kept[i].kind, fsm->kept[i].key, NULL, 0);

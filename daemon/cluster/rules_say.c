@@ -352,6 +352,8 @@ void hcd_outcome_clear(struct hcd_outcome *out)
 		hcd_rules_order_free(out->orders[i]);
 	for (size_t i = 0; i < out->nr_jobs; i++)
 		hcp__kept_job__free_unpacked(out->jobs[i], NULL);
+	for (size_t i = 0; i < out->nr_envs; i++)
+		free(out->envs[i].data);
 	json_decref(out->json);
 	*out = (struct hcd_outcome){ 0 };
 }

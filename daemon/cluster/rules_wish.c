@@ -93,6 +93,7 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 		{ "add", POL_EV_USER_ADD, false }, { "del", POL_EV_USER_DEL, true },
 		{ "request", POL_EV_REQUEST, false }, { "candidates", POL_EV_CANDIDATES, false },
 		{ "pick", POL_EV_PICK, false }, { "select", POL_EV_SELECT, true },
+		{ "lead", POL_EV_LEAD, true },
 	};
 	struct pol_event ev = { .load = POL_UNKNOWN };
 	const struct hcd_kept *old;
@@ -111,6 +112,12 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 	old = hcd_fsm_kept(r->c->fsm, HCD_KEPT_USER, wish->user);
 	if (kinds[i].kind == POL_EV_USER_DEL && strcmp(wish->user, POL_ADMIN) == 0)
 		return refuse(r, -EPERM, "The administrator can't be deleted.");
+	if (kinds[i].kind == POL_EV_USER_DEL &&
+	    hcd_fsm_kept(r->c->fsm, HCD_KEPT_ENVIRONMENT, wish->user))
+		return refuse(r, -EBUSY, "User %s has an environment: delete it first, with 'hyperchain env del %s'.",
+			      wish->user, wish->user);
+	if (kinds[i].kind == POL_EV_LEAD && wish->n_nodes != 1)
+		return refuse(r, -EINVAL, "One node leads an environment: name one.");
 	if (kinds[i].is_known && !old)
 		return refuse(r, -ENOENT, "There is no user %s: 'hyperchain user list' shows all.",
 			      wish->user);
@@ -125,6 +132,7 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 	ev.user = wish->user;
 	ev.nodes = wish->nodes;
 	ev.nr_nodes = wish->n_nodes;
+	ev.node = wish->n_nodes == 1 ? wish->nodes[0] : 0;
 	*ret_event = ev;
 	*ret_json = wish_json(wish);
 	return 0;

@@ -59,6 +59,8 @@ void hcd_container_drop(struct hcd_containers *cs, struct hcd_container *c)
 		at = &(*at)->next;
 	*at = c->next;
 	free(c->keys);
+	free(c->told);
+	free(c->given);
 	free(c);
 }
 
@@ -66,13 +68,13 @@ static bool read_one(struct hcd_containers *cs, json_t *obj)
 {
 	const char *name, *image = "", *keys = "";
 	json_int_t id, cpus = 0, memory = 0, pids = 0;
-	int is_on = 1, is_made = 0, forget = 0, is_local = 0;
+	int is_on = 1, is_made = 0, forget = 0, is_local = 0, is_shared = 0, is_leaving = 0;
 	struct hcd_container *c;
 
-	if (json_unpack(obj, "{s:s, s:I, s?s, s?s, s?I, s?I, s?I, s?b, s?b, s?b, s?b}", "name", &name, "id",
+	if (json_unpack(obj, "{s:s, s:I, s?s, s?s, s?I, s?I, s?I, s?b, s?b, s?b, s?b, s?b, s?b}", "name", &name, "id",
 			&id, "image", &image, "keys", &keys, "cpus_milli", &cpus, "memory", &memory,
 			"pids", &pids, "on", &is_on, "made", &is_made, "forget", &forget,
-			"local", &is_local) < 0 ||
+			"local", &is_local, "shared", &is_shared, "leaving", &is_leaving) < 0 ||
 	    strlen(name) > HCD_CONTAINER_NAME || id < 1 || id > HC_ENVS_MAX ||
 	    strlen(image) >= HCD_PATH_LEN || hcd_container_find(cs, name) ||
 	    hcd_container_by_id(cs, (uint32_t)id))
@@ -89,9 +91,11 @@ static bool read_one(struct hcd_containers *cs, json_t *obj)
 	c->is_made = is_made;
 	c->forget = forget;
 	c->is_local = is_local;
+	c->is_shared = is_shared;
 	/* A creation that was cut short, or a deletion: nothing of it is to stay. */
+	c->end_op = is_leaving ? HCD_OP_LEAVE : HCD_OP_DEL;
 	c->state = is_made ? HCD_CONTAINER_UNKNOWN : HCD_CONTAINER_DELETING;
-	c->op = is_made ? HCD_OP_STATE : HCD_OP_DEL;
+	c->op = is_made ? HCD_OP_STATE : c->end_op;
 	return c->keys;
 }
 
@@ -133,14 +137,15 @@ int hcd_containers_save(struct hcd_containers *cs, char error[HCD_ERROR_LEN])
 	for (struct hcd_container *c = cs->first; c; c = c->next) {
 		if (c->state == HCD_CONTAINER_FAILED)
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b}",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, s:b}",
 						      "name", c->name, "id", (json_int_t)c->id,
 						      "image", c->image, "keys", c->keys ? : "",
 						      "cpus_milli", (json_int_t)c->cpus_milli,
 						      "memory", (json_int_t)c->memory,
 						      "pids", (json_int_t)c->pids, "on", c->is_on,
 						      "made", c->is_made, "forget", c->forget,
-						      "local", c->is_local));
+						      "local", c->is_local, "shared", c->is_shared,
+						      "leaving", c->end_op == HCD_OP_LEAVE));
 	}
 	text = json_dumps(list, JSON_INDENT(1));
 	json_decref(list);

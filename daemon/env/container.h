@@ -9,6 +9,9 @@
  *	        │ failed       │ stop ▲ start
  *	        ▼              ▼      │
  *	      FAILED         STOPPED ─┘       DELETING ──► gone
+ *
+ * Those of an environment that has several nodes are here because the cluster's state says so, and
+ * go when it does: see shared.h.
  */
 #ifndef HCD_CONTAINER_H
 #define HCD_CONTAINER_H
@@ -33,6 +36,8 @@ enum hcd_container_state {
 enum hcd_container_op {
 	HCD_OP_NONE, HCD_OP_STATE, HCD_OP_CREATE, HCD_OP_START, HCD_OP_STOP, HCD_OP_LIMIT,
 	HCD_OP_DEL,
+	/* Of an environment of several nodes: give out its files, follow its leader, let it go. */
+	HCD_OP_SHARE, HCD_OP_ROLE, HCD_OP_LEAVE,
 };
 
 struct hcd_container_job;
@@ -48,6 +53,7 @@ struct hcd_container {
 	bool is_on;			/* it is to run, also after a reboot */
 	bool forget;			/* of a deletion: the host keys too */
 	bool is_local;			/* it is shown this node alone, not the sum */
+	bool is_shared;			/* of an environment of several nodes */
 	/* what follows is not kept */
 	enum hcd_container_state state;
 	enum hcd_container_op op;	/* to be done or under way */
@@ -55,6 +61,13 @@ struct hcd_container {
 	uint64_t retry_ms;
 	uint32_t failures;		/* starts in a row that failed */
 	bool has_sshd;
+	bool may_start;			/* a shared one: the state says so, as of now */
+	bool is_leader;			/* the same: as it was told last */
+	bool is_wished;			/* the controller is asked for something */
+	char *told, *given;		/* last, of its nodes; to whom its files are given */
+	uint32_t mark;			/* hcd_shared_mark() that it has followed */
+	uint32_t serial;		/* of the wish that it is made for */
+	enum hcd_container_op end_op;	/* how it ends, once that has begun; 0 = HCD_OP_DEL */
 	double remote_busy, remote_idle; /* seconds, all CPUs of its other nodes */
 	char address[INET_ADDRSTRLEN];
 	char cgroup[HCD_CGROUP_LEN];

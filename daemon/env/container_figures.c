@@ -38,7 +38,8 @@ void hcd_container_figures(struct hcd_containers *cs, struct hcd_container *c, d
 	char dir[HCD_PATH_LEN], name[64], text[256];
 	double busy;
 
-	if (!env || c->is_local || env->nr_donors == 0)
+	/* Who only works for another one shows itself. */
+	if (!env || c->is_local || env->nr_donors == 0 || (c->is_shared && !c->is_leader))
 		return;
 	for (size_t i = 0; i < env->nr_donors; i++) {
 		const struct hcd_peer *peer = hcd_cluster_peer(d->cluster, env->donors[i]);

@@ -11,6 +11,7 @@
 #include "daemon/env/container_table.h"
 #include "daemon/env/envs.h"
 #include "daemon/env/helper.h"
+#include "daemon/env/shared.h"
 #include "daemon/node/cleanup.h"
 #include "daemon/node/log.h"
 #include "daemon/node/module.h"
@@ -27,6 +28,8 @@ struct hcd_container_job {
 	char name[HCD_CONTAINER_NAME + 1];
 	enum hcd_container_op op;
 	json_t *request, *answer;
+	char *shared;			/* what it was told of its nodes */
+	bool is_leader;
 	char run_dir[HCD_PATH_LEN];
 	/* under cs->lock */
 	char step[64];
@@ -82,6 +85,11 @@ static void bind_cgroup(struct hcd_containers *cs, const struct hcd_container *c
 		hcd_env_apply(cs->d, env, NULL, NULL);
 }
 
+static enum hcd_container_op end_op(const struct hcd_container *c)
+{
+	return c->end_op ? c->end_op : HCD_OP_DEL;
+}
+
 static void withdrawn(struct hcd_env_job *job, void *arg)
 {
 	struct hcd_containers *cs = arg;
@@ -96,11 +104,12 @@ static void withdrawn(struct hcd_env_job *job, void *arg)
 		snprintf(c->error, sizeof(c->error), "%s", job->job.error);
 		hcd_log(LOG_ERR, 0, c->name, "Environment %s can't be taken out of the module yet: %s",
 			c->name, c->error);
-		c->op = HCD_OP_DEL;
+		c->op = end_op(c);
 		c->retry_ms = uv_now(cs->d->loop) + RETRY_MS;
 		return;
 	}
-	hcd_log(LOG_INFO, 0, c->name, "Environment %s is deleted.", c->name);
+	hcd_log(LOG_INFO, 0, c->name, end_op(c) == HCD_OP_DEL ? "Environment %s is deleted." :
+		"Environment %s is not on this node any more.", c->name);
 	hcd_container_drop(cs, c);
 	if (env) {
 		hcd_state_env_del(&cs->d->state, env);
@@ -115,7 +124,7 @@ static void withdraw(struct hcd_containers *cs, struct hcd_container *c)
 	struct hcd_env *env = env_of(cs, c), none = { .id = c->id };
 
 	/* Busy until the module has let it go. */
-	c->op = HCD_OP_DEL;
+	c->op = end_op(c);
 	c->retry_ms = UINT64_MAX;
 	if (hcd_env_withdraw(cs->d, env ? env : &none, withdrawn, cs) < 0)
 		c->retry_ms = uv_now(cs->d->loop) + RETRY_MS;
@@ -159,26 +168,49 @@ static void take_answer(struct hcd_containers *cs, struct hcd_container *c, json
 		bind_cgroup(cs, c);
 }
 
+static bool is_to_run(const struct hcd_container *c)
+{
+	return c->is_on && (!c->is_shared || c->may_start);
+}
+
+/* What the helper was told holds from now on. */
+static void take_shared(struct hcd_container *c, struct hcd_container_job *j)
+{
+	char **at = j->op == HCD_OP_SHARE ? &c->given :
+		    j->op == HCD_OP_START || j->op == HCD_OP_ROLE ? &c->told : NULL;
+
+	if (!at)
+		return;
+	free(*at);
+	*at = j->shared;
+	j->shared = NULL;
+	if (at == &c->told)
+		c->is_leader = j->is_leader;
+}
+
 static void succeeded(struct hcd_containers *cs, struct hcd_container *c,
 		      struct hcd_container_job *j)
 {
 	char error[HCD_ERROR_LEN];
 
 	c->error[0] = '\0';
-	if (j->op == HCD_OP_DEL) {
+	if (j->op == HCD_OP_DEL || j->op == HCD_OP_LEAVE) {
 		withdraw(cs, c);
 		return;
 	}
 	take_answer(cs, c, j->answer);
+	if (c->is_shared)
+		take_shared(c, j);
 	if (j->op == HCD_OP_CREATE) {
 		c->is_made = true;
 		if (hcd_containers_save(cs, error) < 0)
 			snprintf(c->error, sizeof(c->error), "Created until the next restart only: %s",
 				 error);
-		hcd_log(LOG_INFO, 0, c->name, "Environment %s runs at %s.", c->name, c->address);
+		hcd_log(LOG_INFO, 0, c->name, c->is_shared ? "The files of environment %s are made." :
+			"Environment %s runs at %s.", c->name, c->address);
 	}
 	/* It is to run and does not: a reboot, or its init has died. */
-	if (j->op == HCD_OP_STATE && c->state == HCD_CONTAINER_STOPPED && c->is_on)
+	if (j->op == HCD_OP_STATE && c->state == HCD_CONTAINER_STOPPED && is_to_run(c))
 		hcd_container_do(cs, c, HCD_OP_START);
 }
 
@@ -204,12 +236,15 @@ static void failed(struct hcd_containers *cs, struct hcd_container *c, struct hc
 		wait *= 2;
 	c->failures++;
 	c->retry_ms = uv_now(cs->d->loop) + wait;
-	/* What is wanted is asked for again: a helper that starts late, a disk that was full. */
-	if (j->op == HCD_OP_STATE || j->op == HCD_OP_DEL) {
+	/*
+	 * What is wanted is asked for again: a helper that starts late, a disk that was full. What
+	 * could not be told changes nothing of what is.
+	 */
+	if (j->op == HCD_OP_STATE || j->op == HCD_OP_DEL || j->op == HCD_OP_LEAVE) {
 		c->op = j->op;
 	} else if (j->op == HCD_OP_START) {
 		c->state = HCD_CONTAINER_STOPPED;
-	} else {
+	} else if (j->op != HCD_OP_SHARE && j->op != HCD_OP_ROLE) {
 		c->state = HCD_CONTAINER_UNKNOWN;
 		c->op = HCD_OP_STATE;
 		c->retry_ms = 0;
@@ -235,6 +270,7 @@ static void done(struct hcd_job *job)
 	}
 	json_decref(j->request);
 	json_decref(j->answer);
+	free(j->shared);
 	free(j);
 	dispatch(cs);
 }
@@ -244,9 +280,11 @@ static void begin(struct hcd_containers *cs, struct hcd_container *c)
 	static const char *const words[] = {
 		[HCD_OP_STATE] = "state", [HCD_OP_CREATE] = "create", [HCD_OP_START] = "start",
 		[HCD_OP_STOP] = "stop", [HCD_OP_LIMIT] = "limit", [HCD_OP_DEL] = "del",
+		[HCD_OP_SHARE] = "share", [HCD_OP_ROLE] = "role", [HCD_OP_LEAVE] = "leave",
 	};
 	struct hcd_container_job *j = calloc(1, sizeof(*j));
 	const struct hcd_env *env = env_of(cs, c);
+	json_t *shared;
 
 	if (!j)
 		return;
@@ -262,7 +300,14 @@ static void begin(struct hcd_containers *cs, struct hcd_container *c)
 			       "cpus_milli", (json_int_t)c->cpus_milli, "memory", (json_int_t)c->memory,
 			       "swap", (json_int_t)(env ? env->quota : 0), "pids", (json_int_t)c->pids,
 			       "forget", c->forget);
-	if (!j->request) {
+	shared = c->is_shared ? hcd_shared_spec(cs->d, c->name, &j->is_leader) : NULL;
+	if (shared) {
+		j->shared = json_dumps(shared, JSON_COMPACT | JSON_SORT_KEYS);
+		json_object_set_new(j->request, "shared", shared);
+	}
+	if (!j->request || (shared && !j->shared)) {
+		json_decref(j->request);
+		free(j->shared);
 		free(j);
 		return;
 	}
@@ -313,6 +358,7 @@ static void on_tick(uv_timer_t *timer)
 	struct hcd_containers *cs = timer->data;
 	uint64_t now = uv_now(cs->d->loop);
 
+	hcd_shared_tick(cs);
 	for (struct hcd_container *c = cs->first; c; c = c->next) {
 		if (c->state == HCD_CONTAINER_RUNNING)
 			hcd_container_figures(cs, c, TICK_MS / 1000.0);
@@ -322,7 +368,8 @@ static void on_tick(uv_timer_t *timer)
 			hcd_log(LOG_WARNING, 0, c->name, "The container of environment %s has ended.", c->name);
 			c->state = HCD_CONTAINER_UNKNOWN;
 			hcd_container_do(cs, c, HCD_OP_STATE);
-		} else if (c->state == HCD_CONTAINER_STOPPED && c->is_on && c->retry_ms <= now) {
+		} else if (c->state == HCD_CONTAINER_STOPPED && is_to_run(c) &&
+			   c->retry_ms <= now) {
 			hcd_container_do(cs, c, HCD_OP_START);
 		}
 	}

@@ -12,6 +12,7 @@ struct hcd_containers {
 	uv_mutex_t lock;		/* of the jobs' progress: workers write it */
 	unsigned int nr_busy;
 	bool is_stopping;
+	uint64_t gone_ms;		/* shared.c: told then that one is gone */
 };
 
 int hcd_containers_load(struct hcd_containers *cs, char error[HCD_ERROR_LEN]);

@@ -10,10 +10,13 @@
 
 #include "daemon/env/container.h"
 #include "daemon/env/envs.h"
+#include "daemon/env/shared.h"
+#include "daemon/cluster/control.h"
 #include "daemon/node/request.h"
 #include "daemon/policy/env.h"
 
 #define ROWS_MAX	32
+#define NODES_MAX	256	/* in all rows */
 #define PIDS		8192
 #define CPUS_MILLI_MIN	10
 #define CPUS_MILLI_MAX	65536000
@@ -24,24 +27,76 @@ static bool is_theirs(const struct hcd_request *req, const struct hcd_container 
 	return req->is_admin || !req->env || req->env == c->id;
 }
 
+/* Whose containers are on several nodes, by its name; the caller may see it. */
+static bool read_shared(const struct hcd_request *req, const char *name, struct hcd_shared *s)
+{
+	if (!hcd_shared_read(req->d, name, s))
+		return false;
+	if (req->is_admin || !req->env || req->env == s->env->id)
+		return true;
+	hcd_shared_clear(s);
+	return false;
+}
+
+/*
+ * What has the least id above @after: an environment of several nodes, wherever it is, in @s; else
+ * a container of this node alone. NULL and no s->env: nothing.
+ */
+static struct hcd_container *next_of(const struct hcd_request *req, uint32_t after,
+				     struct hcd_shared *s)
+{
+	const struct hcd_fsm *fsm = req->d->control->fsm;
+	struct hcd_container *c;
+
+	for (c = hcd_container_first(req->d->containers); c; c = c->next) {
+		if (c->id > after && !c->is_shared && is_theirs(req, c))
+			break;
+	}
+	for (size_t i = 0; i < fsm->nr_kept; i++) {
+		struct hcd_shared other;
+
+		if (fsm->kept[i].kind != HCD_KEPT_ENVIRONMENT ||
+		    !read_shared(req, fsm->kept[i].key, &other))
+			continue;
+		if (other.env->id > after && (!c || other.env->id <= c->id) &&
+		    (!s->env || other.env->id < s->env->id)) {
+			hcd_shared_clear(s);
+			*s = other;
+		} else {
+			hcd_shared_clear(&other);
+		}
+	}
+	return s->env ? NULL : c;
+}
+
 void hcd_do_container_list(struct hcd_request *req)
 {
 	struct hcd_containers *cs = req->d->containers;
 	json_t *list = json_array();
 	json_int_t after = 0;
 	bool has_more = false;
+	size_t nr_nodes = 0;
 
 	if (!hcd_request_unpack(req, "{s?I}", "after", &after)) {
 		json_decref(list);
 		return;
 	}
-	for (struct hcd_container *c = hcd_container_first(cs); c; c = c->next) {
-		if (c->id <= after || !is_theirs(req, c))
-			continue;
-		has_more = json_array_size(list) == ROWS_MAX;
+	for (;;) {
+		struct hcd_shared s = { 0 };
+		struct hcd_container *c = next_of(req, (uint32_t)after, &s);
+
+		if (!c && !s.env)
+			break;
+		has_more = json_array_size(list) == ROWS_MAX || nr_nodes > NODES_MAX;
+		if (!has_more) {
+			nr_nodes += s.nr_nodes;
+			after = s.env ? s.env->id : c->id;
+			json_array_append_new(list, s.env ? hcd_shared_json(req->d, &s) :
+					      hcd_container_json(cs, c));
+		}
+		hcd_shared_clear(&s);
 		if (has_more)
 			break;
-		json_array_append_new(list, hcd_container_json(cs, c));
 	}
 	hcd_request_ok(req, json_pack("{s:o, s:b}", "containers", list, "more", has_more));
 }
@@ -51,8 +106,13 @@ static struct hcd_container *find(struct hcd_request *req, const char *name)
 {
 	struct hcd_container *c = hcd_container_find(req->d->containers, name);
 
-	if (c && is_theirs(req, c))
+	if (c && is_theirs(req, c) && !c->is_shared)
 		return c;
+	if (c && is_theirs(req, c)) {
+		hcd_request_fail(req, "What the cluster has decided of environment %s is not known here yet; try again in a moment.",
+				 c->name);
+		return NULL;
+	}
 	hcd_request_fail(req, "There is no environment \"%.64s\" with a container on this node; \"hyperchain env list\" tells which there are.",
 			 name);
 	return NULL;
@@ -85,10 +145,16 @@ static void answer(struct hcd_request *req, const struct hcd_container *c)
 void hcd_do_container_show(struct hcd_request *req)
 {
 	struct hcd_container *c;
+	struct hcd_shared s;
 	const char *name;
 
 	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
 		return;
+	if (read_shared(req, name, &s)) {
+		hcd_request_ok(req, json_pack("{s:o}", "container", hcd_shared_json(req->d, &s)));
+		hcd_shared_clear(&s);
+		return;
+	}
 	c = find(req, name);
 	if (c)
 		answer(req, c);
@@ -180,6 +246,51 @@ static void undo(struct hcd *d, struct hcd_container *c)
 	hcd_save(d, NULL);
 }
 
+/* Of a user of the cluster, or whose nodes are named: on all of these. */
+static bool is_of_cluster(const struct hcd_request *req, const char *name, json_t *nodes)
+{
+	const struct hcd_control *c = req->d->control;
+
+	return c->identity.is_member && !c->identity.is_removed &&
+	       (json_array_size(nodes) || hcd_fsm_kept(c->fsm, HCD_KEPT_USER, name));
+}
+
+/* Return: false, the request has failed. */
+static bool take_nodes(struct hcd_request *req, json_t *nodes, uint32_t ids[HCD_ENV_NODES_MAX])
+{
+	json_t *value;
+	size_t i;
+
+	if (json_array_size(nodes) > HCD_ENV_NODES_MAX) {
+		hcd_request_fail(req, "An environment has at most %d nodes.", HCD_ENV_NODES_MAX);
+		return false;
+	}
+	json_array_foreach(nodes, i, value) {
+		if (!hcd_request_range(req, "A node's id", json_is_integer(value) ? json_integer_value(value) : -1,
+				       1, HCD_NODE_ID_MAX))
+			return false;
+		ids[i] = (uint32_t)json_integer_value(value);
+	}
+	return true;
+}
+
+static void create_shared(struct hcd_request *req, const char *name, json_t *nodes,
+			  Hcp__KeptEnvironment *env)
+{
+	uint32_t ids[HCD_ENV_NODES_MAX];
+	struct hcd_container *c = hcd_container_find(req->d->containers, name);
+
+	if (c && !c->is_shared) {
+		hcd_request_fail(req, "There is an environment \"%s\" of this node alone: delete it first, or take another name.",
+				 name);
+		return;
+	}
+	env->network = req->d->config.env.network;
+	env->wanted = req->d->config.node.id;
+	if (take_nodes(req, nodes, ids))
+		hcd_shared_wish(req, "env-create", name, env, ids, json_array_size(nodes));
+}
+
 void hcd_do_container_create(struct hcd_request *req)
 {
 	struct hcd *d = req->d;
@@ -190,6 +301,7 @@ void hcd_do_container_create(struct hcd_request *req)
 	struct hcd_container *c;
 	json_t *nodes = NULL;
 	const char *view = "sum";
+	bool is_shared;
 
 	if (!hcd_request_unpack(req, "{s:s, s?s, s?s, s?o, s?I, s?I, s?I, s?I, s?s}", "name", &name, "image",
 				&image, "keys", &keys, "nodes", &nodes, "cpus_milli", &cpus_milli,
@@ -201,9 +313,10 @@ void hcd_do_container_create(struct hcd_request *req)
 				 name, HCD_CONTAINER_NAME - 1);
 		return;
 	}
+	is_shared = is_of_cluster(req, name, nodes);
 	if (!check_keys(req, keys) || !check_limits(req, cpus_milli, memory, quota) ||
 	    !hcd_request_range(req, "replicas", replicas, 1, HC_REPLICAS_MAX) ||
-	    (nodes && !hcd_env_take_donors(req, nodes, &env)))
+	    (nodes && !is_shared && !hcd_env_take_donors(req, nodes, &env)))
 		return;
 	if (strlen(image) >= HCD_PATH_LEN || (image[0] && image[0] != '/')) {
 		hcd_request_fail(req, "The image must be an absolute path of less than %d bytes.",
@@ -214,8 +327,22 @@ void hcd_do_container_create(struct hcd_request *req)
 		hcd_request_fail(req, "The view is \"sum\" or \"local\".");
 		return;
 	}
+	if (is_shared) {
+		Hcp__KeptEnvironment kept = HCP__KEPT_ENVIRONMENT__INIT;
+
+		kept.image = (char *)image;
+		kept.keys = (char *)keys;
+		kept.cpus_milli = (uint32_t)cpus_milli;
+		kept.memory = (uint64_t)memory;
+		kept.pids = PIDS;
+		kept.quota = (uint64_t)quota;
+		kept.replicas = (uint32_t)replicas;
+		kept.is_local = strcmp(view, "local") == 0;
+		create_shared(req, name, nodes, &kept);
+		return;
+	}
 	c = hcd_container_find(d->containers, name);
-	if (c && c->state == HCD_CONTAINER_FAILED) {
+	if (c && c->state == HCD_CONTAINER_FAILED && !c->is_shared) {
 		hcd_container_drop(d->containers, c);
 	} else if (c) {
 		hcd_request_fail(req, "There is an environment \"%s\" already.", name);
@@ -259,12 +386,43 @@ static void begin(struct hcd_request *req, struct hcd_container *c, enum hcd_con
 	answer(req, c);
 }
 
+/* Is it of several nodes? Then the controller is asked, and the request is dealt with. */
+static bool wish(struct hcd_request *req, const char *what, const char *name,
+		 Hcp__KeptEnvironment *env)
+{
+	struct hcd_shared s;
+
+	if (!read_shared(req, name, &s))
+		return false;
+	hcd_shared_clear(&s);
+	hcd_shared_wish(req, what, name, env, NULL, 0);
+	return true;
+}
+
+static bool resize_shared(struct hcd_request *req, const char *name, json_t *cpus, json_t *bytes)
+{
+	Hcp__KeptEnvironment want = HCP__KEPT_ENVIRONMENT__INIT;
+	json_int_t cpus_milli, memory;
+	struct hcd_shared s;
+
+	if (!read_shared(req, name, &s))
+		return false;
+	cpus_milli = cpus ? json_integer_value(cpus) : s.env->cpus_milli;
+	memory = bytes ? json_integer_value(bytes) : (json_int_t)s.env->memory;
+	hcd_shared_clear(&s);
+	if (!check_limits(req, cpus_milli, memory, 0))
+		return true;
+	want.cpus_milli = (uint32_t)cpus_milli;
+	want.memory = (uint64_t)memory;
+	return wish(req, "env-size", name, &want);
+}
+
 void hcd_do_container_start(struct hcd_request *req)
 {
 	struct hcd_container *c;
 	const char *name;
 
-	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
+	if (!hcd_request_unpack(req, "{s:s}", "name", &name) || wish(req, "env-start", name, NULL))
 		return;
 	c = find_idle(req, name);
 	if (!c)
@@ -282,7 +440,7 @@ void hcd_do_container_stop(struct hcd_request *req)
 	struct hcd_container *c;
 	const char *name;
 
-	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
+	if (!hcd_request_unpack(req, "{s:s}", "name", &name) || wish(req, "env-stop", name, NULL))
 		return;
 	c = find_idle(req, name);
 	if (!c)
@@ -301,6 +459,8 @@ void hcd_do_container_resize(struct hcd_request *req)
 	if (!hcd_request_unpack(req, "{s:s, s?o, s?o}", "name", &name, "cpus_milli", &cpus, "memory",
 				&bytes))
 		return;
+	if (resize_shared(req, name, cpus, bytes))
+		return;
 	c = find_idle(req, name);
 	if (!c)
 		return;
@@ -317,9 +477,13 @@ void hcd_do_container_del(struct hcd_request *req)
 {
 	struct hcd_container *c;
 	const char *name;
+	Hcp__KeptEnvironment kept = HCP__KEPT_ENVIRONMENT__INIT;
 	int forget = 0;
 
 	if (!hcd_request_unpack(req, "{s:s, s?b}", "name", &name, "forget", &forget))
+		return;
+	kept.forget = forget;
+	if (wish(req, "env-del", name, &kept))
 		return;
 	c = hcd_container_find(req->d->containers, name);
 	if (c && c->state == HCD_CONTAINER_FAILED) {

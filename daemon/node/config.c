@@ -295,7 +295,7 @@ static bool env_network(struct parser *p, size_t i, const char *value)
 
 	if (inet_pton(AF_INET, value, &net) != 1 || (ntohl(net.s_addr) & 0xfff) ||
 	    !hcd_address_is_valid(value))
-		return fail(p, "'%s' is no IPv4 network of 4096 addresses: give the first one, like %s",
+		return fail(p, "'%s' is no first address of environments, a multiple of 4096: give one like %s",
 			    value, HCD_ENV_NETWORK);
 	snprintf(p->config->env.network, sizeof(p->config->env.network), "%s", value);
 	return true;

@@ -56,7 +56,7 @@ struct hcd_config {
 		char backing[HCD_PATH_LEN];	/* "" = none */
 	} swap;
 	struct {
-		char network[INET_ADDRSTRLEN];	/* first of 4096 addresses for environments */
+		char network[INET_ADDRSTRLEN];	/* first address of all environments */
 	} env;
 	struct hcd_peer_config *peers;		/* sorted by id */
 	size_t nr_peers;

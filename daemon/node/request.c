@@ -64,6 +64,7 @@ static const struct request {
 	{ "container.stop",	FOR_ADMIN,	hcd_do_container_stop },
 	{ "container.resize",	FOR_ADMIN,	hcd_do_container_resize },
 	{ "container.del",	FOR_ADMIN,	hcd_do_container_del },
+	{ "container.leader",	FOR_ADMIN,	hcd_do_container_leader },
 };
 
 static void finish(struct hcd_request *req, json_t *answer)

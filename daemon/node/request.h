@@ -106,6 +106,7 @@ void hcd_do_container_start(struct hcd_request *req);
 void hcd_do_container_stop(struct hcd_request *req);
 void hcd_do_container_resize(struct hcd_request *req);
 void hcd_do_container_del(struct hcd_request *req);
+void hcd_do_container_leader(struct hcd_request *req);
 
 /* Current load of node @id, 0..1; JSON's null when it was not heard of lately. New reference. */
 json_t *hcd_node_load(struct hcd *d, uint32_t id);

@@ -43,6 +43,7 @@ int cmd_node_undrain(int argc, char **argv);
 int cmd_env_create(int argc, char **argv);
 int cmd_env_start(int argc, char **argv);
 int cmd_env_stop(int argc, char **argv);
+int cmd_env_leader(int argc, char **argv);
 int cmd_env_resize(int argc, char **argv);
 int cmd_env_del(int argc, char **argv);
 int cmd_env_exec(int argc, char **argv);

@@ -69,6 +69,22 @@ static const char *text_of(json_t *c, const char *key)
 	return json_string_value(json_object_get(c, key)) ? : "-";
 }
 
+/* Of an environment of several nodes, its leader with a star. */
+static const char *members_text(json_t *c, char *buf, size_t len)
+{
+	json_t *nodes = json_object_get(c, "nodes"), *node;
+	size_t i, at = 0;
+
+	buf[0] = 0;
+	json_array_foreach(nodes, i, node) {
+		if (at < len)
+			at += snprintf(buf + at, len - at, "%s%lld%s", i ? "," : "",
+				       (long long)json_integer_value(json_object_get(node, "id")),
+				       json_is_true(json_object_get(node, "leader")) ? "*" : "");
+	}
+	return buf;
+}
+
 static void list_row(struct table *t, const struct hcnl_env *e, json_t *c)
 {
 	const char *state = c ? text_of(c, "state") : "-";
@@ -78,7 +94,8 @@ static void list_row(struct table *t, const struct hcnl_env *e, json_t *c)
 	table_cell(t, 0, "%s", e->name);
 	table_cell(t, cli_bad(!strcmp(state, "failed"), TABLE_RED), "%s", state);
 	table_cell(t, 0, "%s", c ? text_of(c, "address") : "-");
-	table_cell(t, 0, "%s", nodes_text(e, a, sizeof(a)));
+	table_cell(t, 0, "%s", json_object_get(c, "nodes") ? members_text(c, a, sizeof(a)) :
+		   nodes_text(e, a, sizeof(a)));
 	table_cell(t, 0, "%s", e->quota ? size_format(e->quota, a) : "none");
 	table_cell(t, 0, "%s", size_format(e->used, a));
 	table_cell(t, 0, "%u", e->replicas);
@@ -195,7 +212,9 @@ static void show_container(struct table *t, json_t *c)
 {
 	json_int_t cpus = json_integer_value(json_object_get(c, "cpus_milli"));
 	json_int_t memory = json_integer_value(json_object_get(c, "memory"));
+	json_t *node;
 	char a[256];
+	size_t i;
 
 	line(t, "state", 0, "%s", text_of(c, "state"));
 	line(t, "address", 0, "%s", text_of(c, "address"));
@@ -204,6 +223,15 @@ static void show_container(struct table *t, json_t *c)
 	else
 		line(t, "cpus", 0, "all");
 	line(t, "memory", 0, "%s", memory ? size_format((uint64_t)memory, a) : "all");
+	json_array_foreach(json_object_get(c, "nodes"), i, node) {
+		json_int_t id = json_integer_value(json_object_get(node, "id"));
+		bool has_files = json_integer_value(json_object_get(c, "storage")) == id;
+
+		line(t, i ? "" : "nodes", 0, "%lld (%s) %s%s%s", (long long)id, text_of(node, "name"),
+		     text_of(node, "state"),
+		     json_is_true(json_object_get(node, "leader")) ? ", leads" : "",
+		     has_files ? ", has the files" : "");
+	}
 	line(t, "image", 0, "%s", *text_of(c, "image") ? text_of(c, "image") : "debian");
 	if (json_object_get(c, "error"))
 		line(t, "error", TABLE_RED, "%s", text_of(c, "error"));
@@ -213,7 +241,7 @@ static void show_env(struct table *t, const struct hcnl_env *e)
 {
 	char a[256];
 
-	line(t, "nodes", 0, "%s", nodes_text(e, a, sizeof(a)));
+	line(t, "lenders", 0, "%s", nodes_text(e, a, sizeof(a)));
 	line(t, "copies", 0, "%u", e->replicas);
 	line(t, "quota", 0, "%s", e->quota ? size_format(e->quota, a) : "none");
 	line(t, "used", e->quota && e->used >= e->quota ? TABLE_YELLOW : 0, "%s", size_format(e->used, a));
@@ -293,6 +321,7 @@ int cmd_env(int argc, char **argv)
 		{ "create", cmd_env_create, "a container for a user, to log in to by ssh" },
 		{ "start", cmd_env_start, "a container that was stopped" },
 		{ "stop", cmd_env_stop, "end its programs; its files stay" },
+		{ "leader", cmd_env_leader, "have another of its nodes lead" },
 		{ "resize", cmd_env_resize, "change its CPUs or memory while it runs" },
 		{ "exec", cmd_env_exec, "run a command in it, as its root" },
 		{ "del", cmd_env_del, "delete it with all its files" },

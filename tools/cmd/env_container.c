@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* env create, start, stop, resize, del, exec: the containers of environments. */
+/* env create, start, stop, leader, resize, del, exec: the containers of environments. */
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -35,7 +35,7 @@ struct args {
 static const struct argp_option create_options[] = {
 	{ "image", OPT_IMAGE, "PATH", 0, "A tar of a root file system, or an OCI layout; default: Debian, made once", 0 },
 	{ "ssh-key", OPT_KEY, "FILE", 0, "Public keys that may log in; may be given again", 0 },
-	{ "nodes", OPT_NODES, "LIST", 0, "Other nodes whose memory it may use, like 2,3", 0 },
+	{ "nodes", OPT_NODES, "LIST", 0, "In a cluster: nodes for USER, who gets those that are not USER's yet. Else: other nodes whose memory it may use, like 2,3", 0 },
 	{ "quota", OPT_QUOTA, "SIZE", 0, "Bytes of other nodes' memory at most; default: no limit", 0 },
 	{ "replicas", OPT_REPLICAS, "N", 0, "Copies of each page on other nodes (2)", 0 },
 	{ "cpus", OPT_CPUS, "N", 0, "CPUs at most, like 1.5; default: all", 0 },
@@ -212,7 +212,7 @@ int cmd_env_create(int argc, char **argv)
 	static const struct argp argp = {
 		.options = create_options, .parser = parse, .args_doc = "USER",
 		.children = cli_json_option,
-		.doc = "Make an environment for USER on this node: a container of its own, which USER logs in to by ssh.",
+		.doc = "Make an environment for USER, which USER logs in to by ssh: a container on each active node of a user of the cluster, else one on this node.",
 	};
 	static struct args a = { .replicas = HC_REPLICAS_MAX, .view = "sum" };
 	json_auto_t *container = NULL;
@@ -250,6 +250,36 @@ int cmd_env_start(int argc, char **argv)
 	return rc ? : show_done(container, "runs", a.name);
 }
 
+static error_t parse_leader(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	if (key == ARGP_KEY_ARG && a->name && !a->nr_nodes) {
+		a->nodes[0] = (uint32_t)cli_number_arg(state, "The node", arg, 1, INT32_MAX);
+		a->nr_nodes = 1;
+		return 0;
+	}
+	if (key == ARGP_KEY_END && a->name && !a->nr_nodes)
+		argp_error(state, "Which node is to lead? Give its id.");
+	return parse(key, arg, state);
+}
+
+int cmd_env_leader(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse_leader, .args_doc = "NAME NODE", .children = cli_json_option,
+		.doc = "Have NODE lead an environment: new logins go there, at the same address; who is logged in stays where he is.",
+	};
+	static struct args a;
+	json_auto_t *container = NULL;
+	int rc;
+
+	cli_parse(&argp, argc, argv, &a);
+	rc = ask_and_wait(json_pack("{s:s, s:s, s:I}", "do", "container.leader", "name", a.name, "node",
+				    (json_int_t)a.nodes[0]), a.name, false, &container);
+	return rc ? : show_done(container, "has another leader", a.name);
+}
+
 int cmd_env_stop(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -271,7 +301,7 @@ int cmd_env_resize(int argc, char **argv)
 	static const struct argp argp = {
 		.options = resize_options, .parser = parse, .args_doc = "NAME",
 		.children = cli_json_option,
-		.doc = "Change what an environment may use of this node, while it runs.",
+		.doc = "Change what an environment may use of each of its nodes, while it runs.",
 	};
 	static struct args a;
 	json_auto_t *container = NULL;

@@ -117,7 +117,7 @@ _hyperchain() {
 	"peer del" | "node show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		;;
-	"env show" | "env start" | "env stop" | "env resize" | "env exec" | "env del")
+	"env show" | "env start" | "env stop" | "env leader" | "env resize" | "env exec" | "env del")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
 		;;
 	"user show" | "user del" | "user request" | "user candidates")
