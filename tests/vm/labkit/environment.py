@@ -51,11 +51,14 @@ class Environments:
 
     def start(self) -> "Environments":
         """A disk for them, the image on it, the helper. The programs are installed already."""
-        self.node.run(f"mkfs.ext4 -q -F -m 0 /dev/vdb && mkdir -p {DIRECTORY} && mount /dev/vdb {DIRECTORY}")
+        self.mount()
         self.node.push(root_image(), IMAGE)
         self.node.run(f"ssh-keygen -y -f {KEY} >{KEY}.pub")
         self.start_helper()
         return self
+
+    def mount(self) -> None:
+        self.node.run(f"mkfs.ext4 -q -F -m 0 /dev/vdb && mkdir -p {DIRECTORY} && mount /dev/vdb {DIRECTORY}", 240)
 
     def start_helper(self) -> None:
         self.node.run("cd /; mkdir -p /run/hyperchain; setsid hyperchain-container serve >>/run/container.log 2>&1 "
