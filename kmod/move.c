@@ -43,7 +43,8 @@ static void tick_fn(struct work_struct *work)
 		hc_move_tick_source(move);
 	else
 		hc_move_tick_target(move);
-	if (hc_move_is_over(hc_move_state(move)) && (is_source || READ_ONCE(move->is_told)) &&
+	if (hc_move_is_over(hc_move_state(move)) &&
+	    (is_source ? !READ_ONCE(move->owes_kill) : READ_ONCE(move->is_told)) &&
 	    time_after(jiffies, move->over_at + msecs_to_jiffies(HC_MOVE_REMEMBER_MS)))
 		hc_move_unlist(move);
 	if (READ_ONCE(move->is_listed))
@@ -235,8 +236,10 @@ static void act(struct hc_move *move, u32 actions)
 		hc_move_home_news(move, HCM_NEWS_ENDED, move->end_status);
 	if (actions & HC_MACT_FREE)
 		hc_move_memory_free(move);
-	if (actions & HC_MACT_KILL_AWAY)
-		hc_move_send(move, HCW_MOVE_KILL, 0, NULL, 0, NULL, NULL);
+	if (actions & HC_MACT_KILL_AWAY) {
+		WRITE_ONCE(move->owes_kill, true);
+		hc_move_kill_away(move);
+	}
 	if (actions & HC_MACT_LET_GO)
 		hc_move_let_go(move);
 	if (actions & HC_MACT_DISCARD)

@@ -88,6 +88,7 @@ struct hc_move {
 	bool is_ready, is_loaded, has_failed, wants_stop;
 	struct file *shadow_exe;
 	struct hc_home *home;
+	bool owes_kill;			/* the target has not heard yet that home was killed */
 	u32 end_status;			/* wait status of the program, once ended */
 
 	/* target */
@@ -199,6 +200,8 @@ int hc_move_start(struct hc_node *node, struct pid *pid, u32 peer, u32 flags, u6
 int hc_move_resolve(struct hc_move *move, enum hc_move_resolve how,
 		    struct netlink_ext_ack *extack);
 void hc_move_drive(struct work_struct *work);
+/** hc_move_kill_away() - home was killed: the target is told, now or by the tick */
+void hc_move_kill_away(struct hc_move *move);
 
 /* ---- move_check.c ---- */
 
@@ -307,7 +310,7 @@ int hc_move_home_prepare(struct hc_move *move);
 int hc_move_home_fd(struct hc_move *move);
 void hc_move_home_news(struct hc_move *move, u32 kind, u32 status);
 void hc_move_home_free(struct hc_move *move);
-/** hc_move_home_stopped() - tell the program about job control of the shadow */
+/** hc_move_home_watch() - tell the program about job control of the shadow; by the tick */
 void hc_move_home_watch(struct hc_move *move);
 
 /* ---- move_serve.c ---- */

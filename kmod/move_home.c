@@ -63,6 +63,9 @@ static long home_signal(struct hc_home *home, unsigned long arg)
 		return -EINVAL;
 	sig.signo = cpu_to_le32(in.signo);
 	memcpy(sig.info, in.info, sizeof(sig.info));
+	/* The tick, which has told that we were stopped, tells that as well: after it, once. */
+	if (in.signo == SIGCONT && READ_ONCE(home->was_stopped))
+		return 0;
 	err = hc_move_send(home->move, HCW_MOVE_SIGNAL, 0, &sig, sizeof(sig), NULL, NULL);
 	return err;
 }

@@ -221,10 +221,26 @@ void hc_move_drive(struct work_struct *work)
 
 /* ---- the time after ---- */
 
+/* One that can't be reached is told when it is back; one that began anew has lost it. */
+void hc_move_kill_away(struct hc_move *move)
+{
+	enum hc_move_peer peer = hc_move_peer_state(move);
+	int err = 0;
+
+	if (peer == HC_MOVE_PEER_LIVE)
+		err = hc_move_send(move, HCW_MOVE_KILL, 0, NULL, 0, NULL, NULL);
+	else if (peer == HC_MOVE_PEER_AWAY && !move->peer->is_gone)
+		return;
+	if (!err || err == -EREMOTEIO)
+		WRITE_ONCE(move->owes_kill, false);
+}
+
 void hc_move_tick_source(struct hc_move *move)
 {
 	u8 state = hc_move_state(move);
 
+	if (READ_ONCE(move->owes_kill))
+		hc_move_kill_away(move);
 	if (hc_move_is_over(state))
 		return;
 	if (move->leader->exit_state && state != HC_MOVE_NEW) {
