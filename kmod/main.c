@@ -95,6 +95,7 @@ __MODULE_PARM_TYPE(helper_dir, "charp");
 MODULE_PARM_DESC(helper_dir,
 		 "Where hyperchain-restore and hyperchain-shadow are, from / on (/usr/lib/hyperchain)");
 
+struct workqueue_struct *hc_tell_wq;
 struct workqueue_struct *hc_move_wq;
 struct workqueue_struct *hc_lease_wq;
 struct workqueue_struct *hc_ctl_wq;
@@ -108,6 +109,7 @@ static const struct {
 	const char *name;
 	unsigned int flags;
 } workqueues[] = {
+	{ &hc_tell_wq,	"hc_tell",	WQ_UNBOUND },
 	{ &hc_move_wq,	"hc_move",	WQ_UNBOUND },
 	{ &hc_lease_wq,	"hc_lease",	WQ_UNBOUND },
 	{ &hc_ctl_wq,	"hc_ctl",	WQ_UNBOUND },

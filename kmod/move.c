@@ -307,6 +307,7 @@ void hc_moves_drop(struct hc_node *node)
 		hc_move_unlist(move);
 		hc_move_put(move);
 	}
+	flush_workqueue(hc_tell_wq);
 	flush_workqueue(hc_move_wq);
 }
 

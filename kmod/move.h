@@ -16,7 +16,8 @@
  *	move_restore.c	an image becomes a process
  *	move_store.c	memory that is not here yet: mappings, faults
  *	move_fetch.c	asking for it, until all of it is here
- *	move_proxy.c	files that are served from home
+ *	move_proxy.c	files that are served from home: requests, poll, life
+ *	move_proxy_file.c	pipes, terminals and regular files among them
  *
  * References: the node's list holds one until the move is over and told; each
  * message under way, each parked thread, each open descriptor of a helper, each
@@ -336,11 +337,18 @@ struct hc_home {
 	atomic_t nr_requests;		/* held in memory */
 };
 
-/** hc_serve_add() - from now on @file is there for the program as @id; takes a reference */
+/** hc_serve_add() - from now on @file is there for the program as @id; takes a reference.
+ * -ENOMEM; -ESHUTDOWN when the move is over
+ */
 int hc_serve_add(struct hc_move *move, u32 id, struct file *file);
-/** hc_serve_request() - -EINVAL, -EBADF; -ENOMEM when it may be asked again */
+/**
+ * hc_serve_request() - a request of the program, its result is told when it is done
+ * @ret_mask: for POLL, which is done at once: what the answer says
+ *
+ * Return: 0, -EINVAL, -EBADF; -ENOMEM when it may be asked again.
+ */
 int hc_serve_request(struct hc_move *move, const struct hcw_move_io *io, const void *data,
-		     u32 data_len);
+		     u32 data_len, u64 *ret_mask);
 void hc_serve_cancel(struct hc_move *move, u64 id);
 long hc_serve(struct hc_home *home, unsigned long scratch);
 void hc_serve_close(struct hc_home *home);

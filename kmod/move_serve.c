@@ -46,6 +46,7 @@ struct hc_object {
 	u32 seq;			/* lock */
 	bool is_armed;			/* lock */
 	unsigned int nr_wakes;		/* lock */
+	atomic_t woke;			/* events that it was woken for since the last message */
 	struct wake wakes[4];
 	struct delayed_work poll_work;	/* holds a reference while it is queued */
 };
@@ -69,7 +70,7 @@ struct io_call {
 	loff_t pos;
 	u32 mask, seq;
 	u32 in_len, out_len;		/* of @data: for the call, and what it left there */
-	u8 data[];			/* HCW_IO_DATA_MAX bytes at most */
+	u8 data[] __aligned(8);		/* HCW_IO_DATA_MAX bytes at most */
 };
 
 /* ---- objects ---- */
@@ -98,7 +99,7 @@ static u32 mask_sample(struct hc_object *o, u32 *ret_seq)
 static void poll_queue(struct hc_object *o, unsigned int ms)
 {
 	kref_get(&o->kref);
-	if (!queue_delayed_work(hc_move_wq, &o->poll_work, msecs_to_jiffies(ms)))
+	if (!queue_delayed_work(hc_tell_wq, &o->poll_work, msecs_to_jiffies(ms)))
 		kref_put(&o->kref, object_release);
 }
 
@@ -106,21 +107,27 @@ static void poll_work_fn(struct work_struct *work)
 {
 	struct hc_object *o = container_of(to_delayed_work(work), struct hc_object, poll_work);
 	struct hcw_move_poll poll = { .object = cpu_to_le32(o->id) };
-	u32 seq;
+	u32 seq, key = atomic_xchg(&o->woke, 0);
 	int err;
 
 	poll.mask = cpu_to_le32(mask_sample(o, &seq));
 	poll.seq = cpu_to_le32(seq);
+	poll.key = cpu_to_le32(key);
 	err = hc_move_send(o->move, HCW_MOVE_POLL, 0, &poll, sizeof(poll), NULL, NULL);
-	if (err && err != -EREMOTEIO && !hc_move_is_over(hc_move_state(o->move)))
+	if (err && err != -EREMOTEIO && !hc_move_is_over(hc_move_state(o->move))) {
+		atomic_or(key, &o->woke);
 		poll_queue(o, SAY_AGAIN_MS);
+	}
 	kref_put(&o->kref, object_release);
 }
 
 /* Under the lock of the wait queue, any context. */
 static int wake_fn(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
-	poll_queue(container_of(entry, struct wake, entry)->object, 0);
+	struct hc_object *o = container_of(entry, struct wake, entry)->object;
+
+	atomic_or((__force u32)key_to_poll(key) ?: ~0U, &o->woke);
+	poll_queue(o, 0);
 	return 0;
 }
 
@@ -188,6 +195,8 @@ static struct hc_object *object_find(struct hc_home *home, u32 id)
 int hc_serve_add(struct hc_move *move, u32 id, struct file *file)
 {
 	struct hc_object *o = kzalloc(sizeof(*o), GFP_KERNEL);
+	struct hc_home *home = move->home;
+	bool is_closed;
 
 	if (!o)
 		return -ENOMEM;
@@ -197,10 +206,14 @@ int hc_serve_add(struct hc_move *move, u32 id, struct file *file)
 	o->file = get_file(file);
 	mutex_init(&o->lock);
 	INIT_DELAYED_WORK(&o->poll_work, poll_work_fn);
-	spin_lock(&move->home->lock);
-	list_add_tail(&o->list, &move->home->objects);
-	spin_unlock(&move->home->lock);
-	return 0;
+	spin_lock(&home->lock);
+	is_closed = home->is_closed;
+	if (!is_closed)
+		list_add_tail(&o->list, &home->objects);
+	spin_unlock(&home->lock);
+	if (is_closed)	/* killed meanwhile: nobody would take it off the list any more */
+		object_close(o);
+	return is_closed ? -ESHUTDOWN : 0;
 }
 
 /* ---- requests ---- */
@@ -238,7 +251,7 @@ static void done_work_fn(struct work_struct *work)
 		kfree(done);
 	}
 	if (err && err != -EREMOTEIO && !hc_move_is_over(hc_move_state(r->move)))
-		queue_delayed_work(hc_move_wq, &r->done_work, msecs_to_jiffies(SAY_AGAIN_MS));
+		queue_delayed_work(hc_tell_wq, &r->done_work, msecs_to_jiffies(SAY_AGAIN_MS));
 	else
 		kref_put(&r->kref, request_release);
 }
@@ -251,7 +264,7 @@ static void request_done(struct io_call *r, s64 ret)
 		r->out_len = 0;
 	if (READ_ONCE(r->object->is_armed))
 		r->mask = mask_sample(r->object, &r->seq);
-	queue_delayed_work(hc_move_wq, &r->done_work, 0);
+	queue_delayed_work(hc_tell_wq, &r->done_work, 0);
 }
 
 /* Has it come before? Requests are numbered; one that is far behind is no honest one. */
@@ -318,6 +331,26 @@ static void object_drop(struct hc_home *home, u32 id)
 		object_close(o);
 }
 
+/* The mask, and messages about changes from now on. No thread of the shadow is needed. */
+static int object_poll(struct hc_home *home, u32 id, u64 *ret_mask)
+{
+	struct hc_object *o;
+	u32 mask, seq;
+
+	spin_lock(&home->lock);
+	o = home->is_closed ? NULL : object_find(home, id);
+	if (o)
+		kref_get(&o->kref);
+	spin_unlock(&home->lock);
+	if (!o)
+		return -EBADF;
+	object_arm(o);
+	mask = mask_sample(o, &seq);
+	*ret_mask = (u64)seq << 32 | mask;
+	kref_put(&o->kref, object_release);
+	return 0;
+}
+
 static bool is_serving(struct hc_move *move)
 {
 	u8 state = hc_move_state(move);
@@ -326,7 +359,7 @@ static bool is_serving(struct hc_move *move)
 }
 
 int hc_serve_request(struct hc_move *move, const struct hcw_move_io *io, const void *data,
-		     u32 data_len)
+		     u32 data_len, u64 *ret_mask)
 {
 	struct hc_home *home = move->home;
 	u32 object = le32_to_cpu(io->object), len = le32_to_cpu(io->len);
@@ -341,6 +374,8 @@ int hc_serve_request(struct hc_move *move, const struct hcw_move_io *io, const v
 		object_drop(home, object);
 		return 0;
 	}
+	if (op == HCW_IO_POLL)
+		return object_poll(home, object, ret_mask);
 	if (atomic_inc_return(&home->nr_requests) > REQUESTS_MAX) {
 		atomic_dec(&home->nr_requests);
 		return -ENOMEM;
@@ -537,9 +572,6 @@ static s64 request_do(struct io_call *r, unsigned long scratch)
 		return do_transfer(r);
 	case HCW_IO_IOCTL:
 		return do_ioctl(r, scratch);
-	case HCW_IO_POLL:
-		object_arm(r->object);
-		return 0;
 	case HCW_IO_SEEK:
 		return do_seek(r);
 	case HCW_IO_STAT:
@@ -555,6 +587,7 @@ static s64 request_do(struct io_call *r, unsigned long scratch)
 	}
 }
 
+/* A thread that has taken a request is idle no more: both counts change at once. */
 static bool take(struct hc_home *home, struct io_call **ret)
 {
 	bool is_closed;
@@ -565,6 +598,7 @@ static bool take(struct hc_home *home, struct io_call **ret)
 		list_move(&(*ret)->list, &home->running);
 		(*ret)->worker = current;
 		home->nr_queued--;
+		home->nr_idle--;
 	}
 	is_closed = home->is_closed;
 	spin_unlock(&home->lock);
@@ -611,11 +645,10 @@ long hc_serve(struct hc_home *home, unsigned long scratch)
 
 	idle_add(home, 1);
 	err = wait_event_interruptible_exclusive(home->serve_wq, take(home, &r));
-	idle_add(home, -1);
-	if (err)
-		return -EINTR;
-	if (!r)
-		return -ESHUTDOWN;
+	if (!r) {
+		idle_add(home, -1);
+		return err ? -EINTR : -ESHUTDOWN;
+	}
 	ret = request_do(r, scratch);
 	if (put_back(home, r, ret)) {
 		wake_up(&home->serve_wq);

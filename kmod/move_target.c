@@ -337,6 +337,8 @@ static long ctl_status(struct hc_move *move, u32 status)
 	}
 	move->end_status = status;
 	hc_move_do(move, HC_MEV_EXIT, "the program has ended");
+	/* Home serves nobody any more, children of the program neither. */
+	hc_proxy_fail(move);
 	return 0;
 }
 

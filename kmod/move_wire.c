@@ -218,18 +218,22 @@ static void on_status(struct hc_move *move, u32 status)
 	}
 }
 
-static u16 on_io(struct hc_move_req *req, struct hc_move *move)
+static void on_io(struct hc_move_req *req, struct hc_move *move)
 {
 	const struct hcw_move_io *io = (const void *)req->data;
+	u64 mask = 0;
 	int err;
 
 	if (req->msg.nr < sizeof(*io) ||
-	    le32_to_cpu(io->data_len) != req->msg.nr - sizeof(*io))
-		return HCW_EINVAL;
+	    le32_to_cpu(io->data_len) != req->msg.nr - sizeof(*io)) {
+		answer(req, HCW_EINVAL);
+		return;
+	}
 	/* Asked before the answer to GO was heard: it is one. */
 	hc_move_do(move, HC_MEV_RUNS, NULL);
-	err = hc_serve_request(move, io, io + 1, le32_to_cpu(io->data_len));
-	return err == -ENOMEM ? HCW_ENOMEM : err ? HCW_EINVAL : HCW_OK;
+	err = hc_serve_request(move, io, io + 1, le32_to_cpu(io->data_len), &mask);
+	answer_send(req, err == -ENOMEM ? HCW_ENOMEM : err ? HCW_EINVAL : HCW_OK, mask, NULL, 0,
+		    NULL, 0);
 }
 
 static void source_op(struct hc_move_req *req, struct hc_move *move)
@@ -256,8 +260,8 @@ static void source_op(struct hc_move_req *req, struct hc_move *move)
 		on_status(move, req->msg.arg);
 		break;
 	case HCW_MOVE_IO:
-		status = on_io(req, move);
-		break;
+		on_io(req, move);
+		return;
 	case HCW_MOVE_CANCEL:
 		hc_serve_cancel(move, req->msg.arg);
 		break;

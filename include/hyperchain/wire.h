@@ -199,7 +199,9 @@ enum hcw_io_op {
 	HCW_IO_READ,	/* len bytes from offset, or from where it stands */
 	HCW_IO_WRITE,	/* data */
 	HCW_IO_IOCTL,	/* cmd and arg or data, as kmod/policy/ioctl.h says of @cmd */
-	HCW_IO_POLL,	/* mask now; a POLL message whenever it changes */
+	HCW_IO_POLL,	/* done when answered, no DONE: arg = seq << 32 | mask, as in struct
+			 * hcw_move_poll; from now on a POLL message whenever it changes
+			 */
 	HCW_IO_SEEK,	/* offset, cmd = whence */
 	HCW_IO_CLOSE,	/* the last reference over there is gone; done when answered, no DONE */
 	HCW_IO_STAT,	/* struct hcw_move_stat */
@@ -237,7 +239,7 @@ struct hcw_move_poll {
 	__le32 object;
 	__le32 mask;
 	__le32 seq;		/* as in struct hcw_move_done; of the same row */
-	__le32 reserved;
+	__le32 key;		/* what happened, for those who watch edges; 0 = anything */
 };
 
 /* What stat(2) says of a file at home. */
