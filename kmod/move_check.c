@@ -284,9 +284,7 @@ static const char *home_refuses(struct file *file)
 		return "a directory";
 	if (S_ISREG(inode->i_mode) && inode->i_sb->s_flags & SB_NOUSER)
 		return "a special file";
-	if (is_terminal(inode))
-		return "a terminal";
-	if (!S_ISREG(inode->i_mode) && !S_ISFIFO(inode->i_mode))
+	if (!S_ISREG(inode->i_mode) && !S_ISFIFO(inode->i_mode) && !is_terminal(inode))
 		return S_ISCHR(inode->i_mode) ? "a device" : "a special file";
 	if ((file->f_mode & FMODE_READ && (file->f_op->read || !file->f_op->read_iter)) ||
 	    (file->f_mode & FMODE_WRITE && (file->f_op->write || !file->f_op->write_iter)))

@@ -95,7 +95,8 @@ static void namespaces(const struct hcm_info *info)
 	close(fd);
 }
 
-static volatile sig_atomic_t dummy;
+/* A child of ours that does nothing but lead the program's group, or 0. */
+static pid_t group_leader;
 
 /* Wait for @pid, telling how it does, and reap what else ends. */
 static void watch(pid_t pid, bool tells)
@@ -113,8 +114,12 @@ static void watch(pid_t pid, bool tells)
 			continue;
 		if (tells)
 			ioctl(ctl, HCM_STATUS, (unsigned long)status);
-		if (WIFEXITED(status) || WIFSIGNALED(status))
-			pid = -1;
+		if (WIFSTOPPED(status) || WIFCONTINUED(status))
+			continue;
+		pid = -1;
+		if (group_leader)
+			kill(group_leader, SIGKILL);
+		group_leader = 0;
 	}
 }
 
@@ -458,6 +463,13 @@ static void become(const struct hcm_info *info)
 
 /* ---- the family around it ---- */
 
+/* Into the process group with that number, which is made when it is our own. */
+static void group_join(uint32_t pgid)
+{
+	if (pgid && (pid_t)pgid != getpgrp() && setpgid(0, pgid) && (pid_t)pgid == getpid())
+		fail("process group %u could not be made there: %s", pgid, strerror(errno));
+}
+
 static void program(const struct hcm_info *info)
 {
 	pid_t pid = clone_as(info->pid);
@@ -467,8 +479,8 @@ static void program(const struct hcm_info *info)
 	if (!pid) {
 		if (info->sid == info->pid)
 			setsid();
-		else if (info->pgid == info->pid)
-			setpgid(0, 0);
+		else
+			group_join(info->pgid);
 		become(info);
 	}
 	if (info->pgid == info->pid && info->sid != info->pid)
@@ -476,48 +488,57 @@ static void program(const struct hcm_info *info)
 	watch(pid, true);
 }
 
-static void placeholder(const struct hcm_info *info, pid_t number)
+/* Leads the program's group in place of the process that does at home. */
+static void placeholder(pid_t number)
 {
-	pid_t pid;
+	pid_t pid = clone_as(number);
 
-	if (number == (pid_t)info->pid || number <= 1)
-		return;
-	pid = clone_as(number);
 	if (pid == 0) {
 		close(ctl);
 		setpgid(0, 0);
 		for (;;)
 			pause();
 	}
+	if (pid < 0)
+		fail("process group %d could not be made there: %s", number, strerror(errno));
+	setpgid(pid, pid);	/* whoever is first: the program joins it next */
+	group_leader = pid;
 }
 
-/* Pid 1. A parent and a session with the numbers that the program knows. */
+/* A process with that number, in which the caller goes on; who made it waits for its end. */
+static void one_more(pid_t number)
+{
+	pid_t pid = clone_as(number);
+
+	if (pid < 0)
+		fail("process %d could not be made there: %s", number, strerror(errno));
+	if (pid) {
+		close(ctl);
+		watch(pid, false);
+		_exit(0);
+	}
+	group_leader = 0;	/* our maker's child */
+}
+
+/*
+ * Pid 1. A session, a parent and a group with the numbers that the program knows: a job that has
+ * a parent in its session stops at ^Z, another one would not.
+ */
 static void first(const struct hcm_info *info)
 {
-	pid_t above = info->sid != info->pid && info->sid > 1 ? info->sid : info->ppid;
-	pid_t pid;
+	pid_t pid = info->pid, sid = info->sid, pgid = info->pgid, ppid = info->ppid;
 
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	if (above > 1 && above != (pid_t)info->pid) {
-		pid = clone_as(above);
-		if (pid < 0)
-			fail("process %d could not be made there: %s", above, strerror(errno));
-		if (pid) {
-			close(ctl);
-			watch(pid, false);
-			return;
-		}
+	if (sid > 1 && sid != pid) {
+		one_more(sid);
 		setsid();
-		if (info->pgid != info->sid)
-			placeholder(info, info->pgid);
-		if (info->ppid > 1 && (pid_t)info->ppid != above) {
-			pid = clone_as(info->ppid);
-			if (pid) {
-				close(ctl);
-				watch(pid, false);
-				return;
-			}
-		}
+	}
+	if (pgid > 1 && pgid != pid && pgid != sid && pgid != ppid)
+		placeholder(pgid);
+	if (ppid > 1 && ppid != sid && ppid != pid) {
+		one_more(ppid);
+		if (pgid == ppid)
+			group_join(pgid);
 	}
 	program(info);
 }
