@@ -15,7 +15,7 @@
  * that ask each other would wait for each other.
  */
 extern struct workqueue_struct *hc_tell_wq;	/* news of files at home; waits for peers */
-extern struct workqueue_struct *hc_move_wq;	/* moves; wait for peers and for processes */
+extern struct workqueue_struct *hc_move_wq;	/* moves, ends of nodes; wait for all below */
 extern struct workqueue_struct *hc_lease_wq;	/* leases, repair, calling back; wait for peers */
 extern struct workqueue_struct *hc_ctl_wq;	/* control requests of peers, and the daemon's */
 extern struct workqueue_struct *hc_watch_wq;	/* deadlines, giving up peers */

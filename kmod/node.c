@@ -87,7 +87,7 @@ static void daemon_gone_fn(struct work_struct *work)
 		hc_event(node, HC_EV_DAEMON_GONE, 0, 0, 0,
 			 "The daemon of this node is gone; memory stays connected.");
 		if (node->net != &init_net)
-			queue_delayed_work(hc_ctl_wq, &node->orphan_work,
+			queue_delayed_work(hc_move_wq, &node->orphan_work,
 					   msecs_to_jiffies(ORPHAN_GRACE_MS));
 	}
 	put_net_track(node->net, &gone->tracker);

@@ -237,7 +237,7 @@ def a_dead_borrower_gives_all_back():
             wait_until(lambda: any("2 MiB that it had borrowed" in event.text
                                    for event in node.events.of("PEER_DROPPED", link.peer)), 10, "an event that says so")
     finally:
-        set_parameter(LEASE_GRACE_PARAMETER, 600000)
+        set_parameter(LEASE_GRACE_PARAMETER, 86400000)
 
 
 @case("lend")
