@@ -18,7 +18,8 @@ def start_services(node, more: str = "") -> None:
     node.write("/etc/hyperchain/hyperchain.conf", f"[node]\nid = 1\naddress = {node.ip}\n{more}")
     for unit in ("hyperchaind.service", "hyperchain-container.service"):
         node.push(paths.TOP_DIR / "packaging" / unit, f"/etc/systemd/system/{unit}")
-    node.run("systemctl daemon-reload && systemctl start hyperchaind", 120)
+    node.run("systemctl daemon-reload && systemctl start hyperchaind || "
+             "{ journalctl -o cat -u hyperchaind | tail -n 9 >&2; exit 1; }", 120)
     node.wait_for("systemctl is-active hyperchaind hyperchain-container", 60)
 
 
@@ -50,7 +51,7 @@ def test_R22_helper_is_a_service(lab):
 def test_R22_hung_daemon_is_restarted(lab):
     """One that hangs is ended by the watchdog and comes back; the journal tells which peer a line is about."""
     n1 = lab.node(1)
-    n1.write("/etc/hyperchain/psk", b"k" * 32, mode="600")
+    n1.write("/etc/hyperchain/psk", bytes(range(32)), mode="600")
     start_services(n1, "psk_file = /etc/hyperchain/psk\n[peer.2]\nname = n2\naddress = 10.77.0.2\n")
 
     def shown(words: str) -> list[dict]:

@@ -35,16 +35,21 @@ def inside(node: str, command: str, **more) -> str:
 
 
 def on_terminal(typed: str, *words: str) -> str:
-    """What a terminal of 33 lines shows when @typed is typed into `lab @words`; it has to end with status 7."""
+    """
+    What a terminal of 33 lines shows when @typed is typed at the prompt of `lab @words`, a shell; it has to end with
+    status 7. A shell that starts throws away what was typed before.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 90, 0, 0))
     before = termios.tcgetattr(theirs)
     person = subprocess.Popen([LAB, *words[:1], "--name", NAME, *words[1:]], stdin=theirs, stdout=theirs, stderr=theirs)
     shown, deadline = "", time.monotonic() + 60
-    os.write(ours, typed.encode())
     while (person.poll() is None or select.select([ours], [], [], 0)[0]) and time.monotonic() < deadline:
         if select.select([ours], [], [], 0.2)[0]:
             shown += os.read(ours, 65536).decode(errors="replace")
+        if typed and "# " in shown:
+            os.write(ours, typed.encode())
+            typed = ""
     person.kill()
     assert person.wait() == 7, f"status {person.returncode}: {shown}"
     assert termios.tcgetattr(theirs) == before, "the terminal is left raw"
@@ -79,7 +84,8 @@ def test_lab_verbs_by_hand(kernel):
             assert "no such file" in lab("push", "n1", f"{here}/none", "/root/", status=1)
 
         # The console's log, and a shell on a terminal: it ends as the shell does.
-        assert "Linux version 6.1" in lab("console", "n1")
+        inside("n1", "echo said to the log >/dev/kmsg")
+        assert "said to the log" in lab("console", "n1")
         shown = on_terminal("echo $((40 + 2)) on $(hostname), $(stty size)\nexit 7\n", "console", "-s", "n2")
         assert "42 on n2, 33 90" in shown, shown
         assert "terminal" in lab("console", "-s", "n2", status=1)
