@@ -198,6 +198,10 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 void hcd_wish_done(struct hcd_rules *r, struct hcd_wish *w, int error,
 		   const struct hcd_result *result);
 
+/* The wish is refused with this sentence; @error, for the caller to return. */
+__attribute__((format(printf, 3, 4)))
+int hcd_rules_refuse(struct hcd_rules *r, int error, const char *format, ...);
+
 /* rules_env.c: 0 it is no wish about environments; 1 carried out, or refused, in r->out; -errno. */
 int hcd_rules_env_wish(struct hcd_rules *r, const Hcp__Wish *wish);
 /* What follows from the nodes that users have now. Return: there is something. */

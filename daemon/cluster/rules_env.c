@@ -93,18 +93,6 @@ static void say(struct hcd_rules *r, const char *kind, const char *user, uint32_
 	hcd_rules_put(r, "R2", kind, user, node, text);
 }
 
-__attribute__((format(printf, 2, 3)))
-static int refuse(struct hcd_rules *r, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(r->out.refusal, sizeof(r->out.refusal), format, args);
-	va_end(args);
-	r->out.is_refused = true;
-	return 1;
-}
-
 /* ---- what is wanted ------------------------------------------------------------------ */
 
 static bool is_taken(uint32_t id, void *arg)
@@ -156,7 +144,7 @@ static int pick(struct hcd_rules *r, const Hcp__Wish *wish)
 			ids[ev.nr_nodes++] = wish->nodes[i];
 	ev.nodes = ids;
 	if (!ev.nr_nodes && !has_active(user))
-		refuse(r, "User %s has no active node: tick one with 'hyperchain user select', or name new ones with --nodes.",
+		hcd_rules_refuse(r, 1, "User %s has no active node: tick one with 'hyperchain user select', or name new ones with --nodes.",
 		       wish->user);
 	else if (ret == 0 && ev.nr_nodes)
 		ret = pol_step(r->st, &ev, (int64_t)r->now_ms * 1000000, &sink);
@@ -172,9 +160,9 @@ static int create(struct hcd_rules *r, const Hcp__Wish *wish, const Hcp__KeptEnv
 	int ret;
 
 	if (!wish->environment)
-		return refuse(r, "What the environment is to be was not told.");
+		return hcd_rules_refuse(r, 1, "What the environment is to be was not told.");
 	if (old && old->phase != HCD_ENV_FAILED)
-		return refuse(r, "There is an environment %s already.", wish->user);
+		return hcd_rules_refuse(r, 1, "There is an environment %s already.", wish->user);
 	ret = pick(r, wish);
 	if (ret < 0)
 		return ret;
@@ -183,7 +171,7 @@ static int create(struct hcd_rules *r, const Hcp__Wish *wish, const Hcp__KeptEnv
 	env = *wish->environment;
 	env.id = told ? told->id : hcd_env_id(wish->user, is_taken, r);
 	if (!env.id)
-		return refuse(r, "There are %d environments already, which is the limit.", HC_ENVS_MAX);
+		return hcd_rules_refuse(r, 1, "There are %d environments already, which is the limit.", HC_ENVS_MAX);
 	env.phase = HCD_ENV_MAKING;
 	env.storage = 0;
 	env.error = (char *)"";
@@ -220,14 +208,14 @@ static const char *change(struct hcd_rules *r, const Hcp__Wish *wish, Hcp__KeptE
 		env->forget = want && want->forget;
 		snprintf(text, len, "Environment %s is to be deleted.", name);
 	} else if (env->phase != HCD_ENV_MADE) {
-		refuse(r, "Environment %s is %s.", name, env->phase == HCD_ENV_GOING ? "being deleted" :
+		hcd_rules_refuse(r, 1, "Environment %s is %s.", name, env->phase == HCD_ENV_GOING ? "being deleted" :
 		       env->phase == HCD_ENV_FAILED ? "none: it could not be made" : "being made");
 		return NULL;
 	} else if (strcmp(what, "env-start") == 0 || strcmp(what, "env-stop") == 0) {
 		bool is_off = strcmp(what, "env-stop") == 0;
 
 		if (env->is_off == is_off) {
-			refuse(r, "Environment %s %s already.", name, is_off ? "is stopped" : "runs");
+			hcd_rules_refuse(r, 1, "Environment %s %s already.", name, is_off ? "is stopped" : "runs");
 			return NULL;
 		}
 		env->is_off = is_off;
@@ -237,7 +225,7 @@ static const char *change(struct hcd_rules *r, const Hcp__Wish *wish, Hcp__KeptE
 		env->memory = want->memory;
 		snprintf(text, len, "Environment %s has another size now.", name);
 	} else {
-		refuse(r, "The controller knows no wish '%.32s' for environments: is it of an older version?",
+		hcd_rules_refuse(r, 1, "The controller knows no wish '%.32s' for environments: is it of an older version?",
 		       what);
 		return NULL;
 	}
@@ -254,16 +242,16 @@ int hcd_rules_env_wish(struct hcd_rules *r, const Hcp__Wish *wish)
 	if (strncmp(wish->what, "env-", 4) != 0)
 		return 0;
 	if (!hcd_text_is_name(wish->user))
-		return refuse(r, "A user's name has 1 to %d letters, digits, '.', '_' and '-'.", HC_NAME_LEN);
+		return hcd_rules_refuse(r, 1, "A user's name has 1 to %d letters, digits, '.', '_' and '-'.", HC_NAME_LEN);
 	for (size_t i = 0; i < wish->n_nodes; i++)
 		if (!hcd_fsm_member(r->c->fsm, wish->nodes[i]))
-			return refuse(r, "Node %u is no member of the cluster: 'hyperchain node list' shows those that are.",
+			return hcd_rules_refuse(r, 1, "Node %u is no member of the cluster: 'hyperchain node list' shows those that are.",
 				      wish->nodes[i]);
 	env = read_env(hcd_fsm_kept(r->c->fsm, HCD_KEPT_ENVIRONMENT, wish->user));
 	if (strcmp(wish->what, "env-create") == 0) {
 		ret = create(r, wish, env);
 	} else if (!env) {
-		refuse(r, "There is no environment \"%s\" on several nodes; \"hyperchain env list\" tells which there are.",
+		hcd_rules_refuse(r, 1, "There is no environment \"%s\" on several nodes; \"hyperchain env list\" tells which there are.",
 		       wish->user);
 	} else if (strcmp(wish->what, "env-gone") == 0 && env->phase == HCD_ENV_GOING) {
 		ret = keep(r, wish->user, NULL) ? : 1;

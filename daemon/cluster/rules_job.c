@@ -355,18 +355,6 @@ bool hcd_rules_jobs(struct hcd_rules *r, uint64_t now_ms)
 
 /* ---- what users want ---------------------------------------------------- */
 
-__attribute__((format(printf, 3, 4)))
-static int refuse(struct hcd_rules *r, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(r->out.refusal, sizeof(r->out.refusal), format, args);
-	va_end(args);
-	r->out.is_refused = true;
-	return error;
-}
-
 /* Checked again: what comes from a member is no more than a wish. */
 static int check_job(struct hcd_rules *r, const Hcp__KeptJob *job)
 {
@@ -375,17 +363,17 @@ static int check_job(struct hcd_rules *r, const Hcp__KeptJob *job)
 	for (size_t i = 0; i < job->n_argv; i++)
 		len += strlen(job->argv[i]) + 1;
 	if (!job->n_argv || !job->argv[0][0])
-		return refuse(r, -EINVAL, "A job needs a command.");
+		return hcd_rules_refuse(r, -EINVAL, "A job needs a command.");
 	if (job->n_argv > HCD_JOB_ARGS_MAX || len > HCD_JOB_ARGS_LEN)
-		return refuse(r, -E2BIG, "A job's command has at most %d words, %d bytes together: put it into a script.",
+		return hcd_rules_refuse(r, -E2BIG, "A job's command has at most %d words, %d bytes together: put it into a script.",
 			      HCD_JOB_ARGS_MAX, HCD_JOB_ARGS_LEN);
 	if (!job->name[0] || strlen(job->name) > HCD_JOB_NAME_LEN)
-		return refuse(r, -EINVAL, "A job's name has 1 to %d bytes.", HCD_JOB_NAME_LEN);
+		return hcd_rules_refuse(r, -EINVAL, "A job's name has 1 to %d bytes.", HCD_JOB_NAME_LEN);
 	if (strlen(job->folder) >= HCD_JOB_FOLDER_LEN || (job->folder[0] && job->folder[0] != '/'))
-		return refuse(r, -EINVAL, "A job's folder is an absolute path of less than %d bytes.",
+		return hcd_rules_refuse(r, -EINVAL, "A job's folder is an absolute path of less than %d bytes.",
 			      HCD_JOB_FOLDER_LEN);
 	if (job->cpus < 1 || job->cpus > HCD_JOB_CPUS_MAX)
-		return refuse(r, -EINVAL, "A job wants 1 to %d CPUs.", HCD_JOB_CPUS_MAX);
+		return hcd_rules_refuse(r, -EINVAL, "A job wants 1 to %d CPUs.", HCD_JOB_CPUS_MAX);
 	return 0;
 }
 
@@ -401,12 +389,12 @@ static int make_room(struct hcd_rules *r, const struct list *l, const char *user
 			waiting += strcmp(l->jobs[i]->user, user) == 0;
 	}
 	if (waiting >= WAITING_MAX)
-		return refuse(r, -ENOSPC, "User %s has %d jobs that are not over: wait until some are, or stop some.",
+		return hcd_rules_refuse(r, -ENOSPC, "User %s has %d jobs that are not over: wait until some are, or stop some.",
 			      user, WAITING_MAX);
 	if (l->nr < HCD_JOBS_MAX)
 		return 0;
 	if (oldest == l->nr)
-		return refuse(r, -ENOSPC, "The cluster has %d jobs that are not over, which is the limit.",
+		return hcd_rules_refuse(r, -ENOSPC, "The cluster has %d jobs that are not over, which is the limit.",
 			      HCD_JOBS_MAX);
 	r->out.gone[r->out.nr_gone++] = l->jobs[oldest]->id;
 	return 0;
@@ -420,9 +408,9 @@ static int submit(struct hcd_rules *r, const Hcp__Wish *wish, struct list *l)
 	int ret;
 
 	if (!wish->job)
-		return refuse(r, -EINVAL, "A job needs a command.");
+		return hcd_rules_refuse(r, -EINVAL, "A job needs a command.");
 	if (!hcd_text_is_name(wish->user) || !hcd_fsm_kept(r->c->fsm, HCD_KEPT_USER, wish->user))
-		return refuse(r, -ENOENT, "There is no user %.64s: 'hyperchain user list' shows all.",
+		return hcd_rules_refuse(r, -ENOENT, "There is no user %.64s: 'hyperchain user list' shows all.",
 			      wish->user);
 	ret = check_job(r, wish->job) ? : make_room(r, l, wish->user);
 	if (ret < 0)
@@ -434,7 +422,7 @@ static int submit(struct hcd_rules *r, const Hcp__Wish *wish, struct list *l)
 	job = data ? hcp__kept_job__unpack(NULL, len, data) : NULL;
 	free(data);
 	if (!job)
-		return refuse(r, -ENOMEM, "The controller's memory is short.");
+		return hcd_rules_refuse(r, -ENOMEM, "The controller's memory is short.");
 	job->id = l->nr ? l->jobs[l->nr - 1]->id + 1 : 1;
 	if (job->id < r->pool.next_job)
 		job->id = r->pool.next_job;
@@ -464,14 +452,14 @@ static int stop(struct hcd_rules *r, const Hcp__Wish *wish, struct list *l)
 		    (!wish->user[0] || strcmp(l->jobs[i]->user, wish->user) == 0))
 			job = l->jobs[i];
 	if (!job)
-		return refuse(r, -ENOENT, "There is no job %llu: 'hyperchain job list --all' shows those that are known.",
+		return hcd_rules_refuse(r, -ENOENT, "There is no job %llu: 'hyperchain job list --all' shows those that are known.",
 			      (unsigned long long)id);
 	/* Inside, others may look: whose job it is and root may change it. */
 	if (wish->job->by > 1 && wish->job->by != job->by)
-		return refuse(r, -EPERM, "Only who submitted job %llu, the environment's root and the administrator may stop it.",
+		return hcd_rules_refuse(r, -EPERM, "Only who submitted job %llu, the environment's root and the administrator may stop it.",
 			      (unsigned long long)id);
 	if (pol_job_is_over(job->state))
-		return refuse(r, -EALREADY, "Job %llu is over already.", (unsigned long long)id);
+		return hcd_rules_refuse(r, -EALREADY, "Job %llu is over already.", (unsigned long long)id);
 	r->out.job_id = id;
 	job->is_stopping = true;
 	if (job->state == POL_JOB_QUEUED) {
@@ -493,7 +481,7 @@ int hcd_rules_job_wish(struct hcd_rules *r, const Hcp__Wish *wish)
 	if (!is_submit && strcmp(wish->what, "job-stop") != 0)
 		return 1;
 	if (!list_read(r->c->fsm, &l))
-		return refuse(r, -ENOMEM, "The controller's memory is short.");
+		return hcd_rules_refuse(r, -ENOMEM, "The controller's memory is short.");
 	ret = is_submit ? submit(r, wish, &l) : stop(r, wish, &l);
 	list_free(&l);
 	return ret;

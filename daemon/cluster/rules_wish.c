@@ -11,8 +11,7 @@
 
 #define NODES_MAX	HCD_MEMBERS_MAX
 
-__attribute__((format(printf, 3, 4)))
-static int refuse(struct hcd_rules *r, int error, const char *format, ...)
+int hcd_rules_refuse(struct hcd_rules *r, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -40,14 +39,14 @@ static int take_amounts(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_r
 		for (k = 0; k < nr && strcmp(fields[k].name, wish->amounts[i]->name) != 0; k++)
 			;
 		if (k == nr)
-			return refuse(r, -EINVAL, "Nothing called '%.32s' can be requested.",
+			return hcd_rules_refuse(r, -EINVAL, "Nothing called '%.32s' can be requested.",
 				      wish->amounts[i]->name);
 		if (wish->amounts[i]->value < 0 || wish->amounts[i]->value > POL_MAX)
-			return refuse(r, -EINVAL, "%s must be a number from 0 on.", fields[k].name);
+			return hcd_rules_refuse(r, -EINVAL, "%s must be a number from 0 on.", fields[k].name);
 		*fields[k].value = wish->amounts[i]->value;
 	}
 	if (!wish->n_amounts)
-		return refuse(r, -EINVAL, "A request names an amount: units, cpus, memory, storage, hours or jobs.");
+		return hcd_rules_refuse(r, -EINVAL, "A request names an amount: units, cpus, memory, storage, hours or jobs.");
 	return 0;
 }
 
@@ -70,14 +69,14 @@ static json_t *wish_json(const Hcp__Wish *wish)
 static int check_nodes(struct hcd_rules *r, const Hcp__Wish *wish)
 {
 	if (wish->n_nodes > NODES_MAX)
-		return refuse(r, -EINVAL, "That names more nodes than a cluster has.");
+		return hcd_rules_refuse(r, -EINVAL, "That names more nodes than a cluster has.");
 	for (size_t i = 0; i < wish->n_nodes; i++) {
 		if (!hcd_fsm_member(r->c->fsm, wish->nodes[i]))
-			return refuse(r, -ENOENT, "Node %u is no member of the cluster: 'hyperchain node list' shows those that are.",
+			return hcd_rules_refuse(r, -ENOENT, "Node %u is no member of the cluster: 'hyperchain node list' shows those that are.",
 				      wish->nodes[i]);
 		for (size_t k = 0; k < i; k++)
 			if (wish->nodes[k] == wish->nodes[i])
-				return refuse(r, -EINVAL, "Node %u is named twice.", wish->nodes[i]);
+				return hcd_rules_refuse(r, -EINVAL, "Node %u is named twice.", wish->nodes[i]);
 	}
 	return 0;
 }
@@ -104,25 +103,25 @@ int hcd_wish_event(struct hcd_rules *r, const Hcp__Wish *wish, struct pol_event 
 		if (strcmp(kinds[i].what, wish->what) == 0)
 			break;
 	if (i == sizeof(kinds) / sizeof(kinds[0]))
-		return refuse(r, -EINVAL, "The controller knows no wish '%.32s': is it of an older version?",
+		return hcd_rules_refuse(r, -EINVAL, "The controller knows no wish '%.32s': is it of an older version?",
 			      wish->what);
 	if (!hcd_text_is_name(wish->user))
-		return refuse(r, -EINVAL, "A user's name has 1 to %d letters, digits, '.', '_' and '-'.",
+		return hcd_rules_refuse(r, -EINVAL, "A user's name has 1 to %d letters, digits, '.', '_' and '-'.",
 			      HC_NAME_LEN);
 	old = hcd_fsm_kept(r->c->fsm, HCD_KEPT_USER, wish->user);
 	if (kinds[i].kind == POL_EV_USER_DEL && strcmp(wish->user, POL_ADMIN) == 0)
-		return refuse(r, -EPERM, "The administrator can't be deleted.");
+		return hcd_rules_refuse(r, -EPERM, "The administrator can't be deleted.");
 	if (kinds[i].kind == POL_EV_USER_DEL &&
 	    hcd_fsm_kept(r->c->fsm, HCD_KEPT_ENVIRONMENT, wish->user))
-		return refuse(r, -EBUSY, "User %s has an environment: delete it first, with 'hyperchain env del %s'.",
+		return hcd_rules_refuse(r, -EBUSY, "User %s has an environment: delete it first, with 'hyperchain env del %s'.",
 			      wish->user, wish->user);
 	if (kinds[i].kind == POL_EV_LEAD && wish->n_nodes != 1)
-		return refuse(r, -EINVAL, "One node leads an environment: name one.");
+		return hcd_rules_refuse(r, -EINVAL, "One node leads an environment: name one.");
 	if (kinds[i].is_known && !old)
-		return refuse(r, -ENOENT, "There is no user %s: 'hyperchain user list' shows all.",
+		return hcd_rules_refuse(r, -ENOENT, "There is no user %s: 'hyperchain user list' shows all.",
 			      wish->user);
 	if (kinds[i].kind == POL_EV_USER_ADD && old)
-		return refuse(r, -EEXIST, "There is a user %s already.", wish->user);
+		return hcd_rules_refuse(r, -EEXIST, "There is a user %s already.", wish->user);
 	ret = check_nodes(r, wish);
 	if (ret == 0 && kinds[i].kind == POL_EV_REQUEST)
 		ret = take_amounts(r, wish, &ev.request);

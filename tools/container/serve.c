@@ -111,18 +111,24 @@ static int start(struct call *c, bool *ret_has_sshd, char error[HCC_ERROR_LEN])
 	return r;
 }
 
+/* What was made or started, and whether one can log in there. */
+static int tell_made(struct call *c, bool has_sshd)
+{
+	json_t *answer = describe(c);
+
+	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
+	tell(c->fd, answer);
+	return 0;
+}
+
 static int do_start(struct call *c, char error[HCC_ERROR_LEN])
 {
 	bool has_sshd = false;
 	int r = start(c, &has_sshd, error);
-	json_t *answer;
 
 	if (r < 0)
 		return r;
-	answer = describe(c);
-	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
-	tell(c->fd, answer);
-	return 0;
+	return tell_made(c, has_sshd);
 }
 
 static int stop(struct call *c, char error[HCC_ERROR_LEN])
@@ -185,7 +191,6 @@ static int make_root(struct call *c, char error[HCC_ERROR_LEN])
 static int do_create(struct call *c, char error[HCC_ERROR_LEN])
 {
 	bool has_sshd = false;
-	json_t *answer;
 	int r;
 
 	if (hcc_pid(c->spec.name))
@@ -204,10 +209,7 @@ static int do_create(struct call *c, char error[HCC_ERROR_LEN])
 			fprintf(stderr, "hyperchain-container: %s is left behind.\n", c->place.dir);
 		return r;
 	}
-	answer = describe(c);
-	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
-	tell(c->fd, answer);
-	return 0;
+	return tell_made(c, has_sshd);
 }
 
 static int do_limit(struct call *c, char error[HCC_ERROR_LEN])
@@ -223,7 +225,6 @@ static int do_limit(struct call *c, char error[HCC_ERROR_LEN])
 static int do_share(struct call *c, char error[HCC_ERROR_LEN])
 {
 	bool has_sshd = false;
-	json_t *answer;
 	int r = -EINVAL;
 
 	if (!c->spec.is_shared || is_remote(&c->spec))
@@ -232,10 +233,7 @@ static int do_share(struct call *c, char error[HCC_ERROR_LEN])
 	r = r ? : hcc_nfs_export(&c->spec, &c->place, error);
 	if (r < 0)
 		return r;
-	answer = describe(c);
-	json_object_set_new(answer, "has_sshd", json_boolean(has_sshd));
-	tell(c->fd, answer);
-	return 0;
+	return tell_made(c, has_sshd);
 }
 
 /* While it runs: who leads, and which nodes there are besides. */
