@@ -284,6 +284,26 @@ static void backing_free(struct hc_backing *b)
 	kfree(b);
 }
 
+static const char *why_not_open(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "the device is in use";
+	case -ENOTBLK:
+		return "this is no block device";
+	case -ENOENT:
+	case -ENXIO:
+	case -ENODEV:
+		return "there is no such device";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return "the device may not be written";
+	default:
+		return "the device can't be opened";
+	}
+}
+
 static int backing_setup(struct hc_backing *b, const char *path, const char **ret_why)
 {
 	int err;
@@ -294,8 +314,7 @@ static int backing_setup(struct hc_backing *b, const char *path, const char **re
 		return err;
 	err = hc_bdev_open(path, b, &b->dev);
 	if (err) {
-		*ret_why = err == -EBUSY ? "the device is in use" :
-			   err == -ENOTBLK ? "this is no block device" : "the device can't be opened";
+		*ret_why = why_not_open(err);
 		return err;
 	}
 	b->nr_pages = bdev_nr_bytes(b->dev.bdev) >> PAGE_SHIFT;

@@ -107,7 +107,7 @@ def test_R20a_backing_fails_what_it_acknowledged(lab):
     n1 = lab.node(1)
 
     def device(target: str, how: str) -> None:
-        n1.run(f"dmsetup {how} --noudevsync fails --table \"0 $(blockdev --getsz /dev/vdb) {target}\"")
+        n1.run(f"DM_DISABLE_UDEV=1 dmsetup {how} fails --table \"0 $(blockdev --getsz /dev/vdb) {target}\"")
 
     device("linear /dev/vdb 0", "create")
     c.swap_on(more="--backing /dev/mapper/fails --force --no-encrypt")
@@ -117,16 +117,16 @@ def test_R20a_backing_fails_what_it_acknowledged(lab):
     before = c.disk()
     assert before["degraded"] == 0 and before["backing_errors"] == 0, before
     # What is written now is acknowledged from the ring, and waits for a device that will fail it.
-    n1.run("dmsetup suspend --noudevsync fails && { echo 4M >/sys/fs/cgroup/A/memory.reclaim || true; }")
+    n1.run("DM_DISABLE_UDEV=1 dmsetup suspend fails && { echo 4M >/sys/fs/cgroup/A/memory.reclaim || true; }")
     assert c.disk()["writes"] >= before["writes"] + 256, "nothing was swapped out"
     device("error", "load")
-    n1.run("dmsetup resume --noudevsync fails")
+    n1.run("DM_DISABLE_UDEV=1 dmsetup resume fails")
     event = c.events.wait("backing-error")
     assert event["count"] > 0 and "/dev/mapper/fails" in event["text"], event
     broken = c.wait(lambda: (disk := c.disk())["degraded"] >= 256 * 4096 and disk, "what it lost counts as degraded")
     assert broken["backing_errors"] >= 256 and broken["lost"] == 0, broken
     device("linear /dev/vdb 0", "load")
-    n1.run("dmsetup resume --noudevsync fails")
+    n1.run("DM_DISABLE_UDEV=1 dmsetup resume fails")
     c.wait_whole()
     c.say("copied again")
     n1.run("echo 0 >/sys/fs/cgroup/A/cgroup.freeze")
