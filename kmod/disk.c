@@ -102,6 +102,17 @@ u32 hc_disk_target_id(struct hc_disk *disk, u8 target)
 	return id;
 }
 
+void hc_disk_target_error(struct hc_disk *disk, u8 target)
+{
+	struct hc_peer *peer;
+
+	rcu_read_lock();
+	peer = rcu_dereference(disk->node->by_target[target]);
+	if (peer)
+		hc_peer_error(peer);
+	rcu_read_unlock();
+}
+
 /* "node 2 (n2)" into @text; its id, 0 = local or gone. */
 static u32 target_text(struct hc_disk *disk, u8 target, char *text, size_t size)
 {
@@ -201,7 +212,6 @@ void hc_disk_drop_target(struct hc_node *node, u8 target, struct hc_loss *ret_lo
 	}
 	list_for_each_entry(env, &node->env_list, list)
 		env_tell_lost(disk, env, target);
-	env_tell_lost(disk, disk->host_env, target);
 	degraded = *ret_loss;
 	degraded.nr_lost = 0;
 	hc_disk_lost(disk, &degraded);
@@ -423,7 +433,6 @@ static struct hc_env *host_env_make(struct hc_node *node)
 	if (!env)
 		return NULL;
 	hc_menv_init(&env->map, HC_ENV_HOST, 0, 0);
-	hc_menv_share_add(&env->map, HC_TARGET_LOCAL);
 	env->node = node;
 	refcount_set(&env->refs, 1);
 	return env;

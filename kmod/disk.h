@@ -32,7 +32,7 @@ struct hc_disk {
 	struct gendisk *gd;
 	struct blk_mq_tag_set set;
 	struct hc_map map;		/* node->map_lock */
-	struct hc_env *host_env;	/* writes of no environment: local only */
+	struct hc_env *host_env;	/* writes of no environment: no place has room */
 	struct hc_backing *backing;	/* NULL, then set once; node->map_lock */
 	struct page *header;		/* slot 0, the swap header: always here */
 	bool checksum;
@@ -78,6 +78,9 @@ u64 hc_disk_target_leased(struct hc_node *node, u8 target);
 
 /** hc_disk_target_id() - node id behind a target, 0 = local or gone. Any context */
 u32 hc_disk_target_id(struct hc_disk *disk, u8 target);
+
+/** hc_disk_target_error() - count an error of the peer behind a target, if any. Any context */
+void hc_disk_target_error(struct hc_disk *disk, u8 target);
 
 /** hc_disk_lost() - tell listeners of pages without any copy. Not under the map lock */
 void hc_disk_lost(struct hc_disk *disk, const struct hc_loss *loss);

@@ -11,7 +11,7 @@
 #include "node.h"
 
 #define EVENTS_PER_SECOND	100
-#define LOSSES_PER_SECOND	(2 * HC_ENVS_MAX)	/* lost pages: one event an environment */
+#define LOSSES_PER_SECOND	(2 * HC_ENVS_MAX)	/* lost pages and failed reads */
 
 /* Events of hard interrupts, where netlink may not run. */
 static LLIST_HEAD(late);
@@ -69,10 +69,10 @@ void hc_event_stop(void)
 	synchronize_rcu();
 }
 
-/* Others can't use up what is kept for the events of lost pages. */
+/* Others can't use up what is kept for the events of lost pages and failed reads. */
 static bool event_allowed(struct hc_node *node, enum hc_event kind)
 {
-	bool is_loss = kind == HC_EV_PAGES_LOST, allowed;
+	bool is_loss = kind == HC_EV_PAGES_LOST || kind == HC_EV_READ_FAILED, allowed;
 	unsigned long flags;
 
 	spin_lock_irqsave(&node->ev_lock, flags);

@@ -39,6 +39,7 @@ struct hc_io {
 	u32 slot;
 	u8 nr;
 	u8 nr_runs;
+	u32 avoid;			/* read: target whose copy failed last */
 	u32 zero;			/* bit per page: zero, nothing stored */
 	unsigned long failed;		/* bit per page: not read, or a copy not written */
 	unsigned long bad;		/* bit per page: this copy is wrong */
@@ -131,6 +132,19 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 	spin_unlock_irqrestore(&disk->node->map_lock, flags);
 }
 
+/* Node id of one that has a copy; 0 = none, or the local device. Under the map lock. */
+static u32 holder_id(struct hc_disk *disk, const struct hc_slot *s)
+{
+	const struct hc_slab *slabs = disk->map.slabs;
+	u32 id = 0;
+	u8 c;
+
+	for (c = 0; c < HC_COPIES && !id; c++)
+		if (s->loc[c] != HC_LOC_NONE)
+			id = hc_disk_target_id(disk, slabs[hc_loc_slab(s->loc[c])].target);
+	return id;
+}
+
 /*
  * The read fails: say once in a while whose page that is, since the program itself
  * only sees a SIGBUS. The kernel may have read it ahead of need.
@@ -138,11 +152,11 @@ static void read_unpin(struct hc_io *io, struct hc_loss *loss)
 static void read_fail(struct hc_io *io, bool is_lost)
 {
 	struct hc_node *node = io->disk->node;
-	char who[HC_ENV_TEXT_LEN];
+	char who[HC_ENV_TEXT_LEN], where[32] = "";
 	struct hc_env *env = NULL;
 	bool tell = false;
 	unsigned long flags;
-	u32 id = 0;
+	u32 id = 0, peer = 0;
 	u8 i;
 
 	spin_lock_irqsave(&node->map_lock, flags);
@@ -153,6 +167,7 @@ static void read_fail(struct hc_io *io, bool is_lost)
 			continue;
 		env = container_of(node->envs[s->env], struct hc_env, map);
 		id = s->env;
+		peer = holder_id(io->disk, s);
 		tell = !env->last_failed ||
 		       time_after(jiffies, env->last_failed + msecs_to_jiffies(EVENT_MS));
 		if (tell)
@@ -161,9 +176,12 @@ static void read_fail(struct hc_io *io, bool is_lost)
 	spin_unlock_irqrestore(&node->map_lock, flags);
 	if (tell) {
 		hc_env_text(node, id, who);
-		hc_event(node, HC_EV_READ_FAILED, 0, id, io->nr,
-			 "%s: a page that %s was to be read; a program that needs it gets SIGBUS.",
-			 who, is_lost ? "has no copy left" : "is out of reach at all its holders");
+		if (peer)
+			snprintf(where, sizeof(where), ", node %u among them,", peer);
+		hc_event(node, HC_EV_READ_FAILED, peer, id, io->nr,
+			 "%s: a page that %s%s was to be read; a program that needs it gets SIGBUS.",
+			 who, is_lost ? "has no copy left" : "is out of reach at all its holders",
+			 where);
 	}
 	io_end(io, BLK_STS_IOERR);
 }
@@ -207,16 +225,20 @@ static void read_run_done(struct hc_run *run, int err)
 		if (!err && read_check(io, i))
 			continue;
 		set_bit(i, &io->failed);
+		/* Repair may put a copy back there before the next try. */
+		WRITE_ONCE(io->avoid, target);
 		/* Wrong, or it answered that it does not have the page, or can't read it. */
 		if (!err || err == -EREMOTEIO || err == -EIO) {
 			set_bit(i, &io->bad);
 			bad++;
 		}
 	}
-	if (bad)
+	if (bad) {
+		hc_disk_target_error(io->disk, target);
 		hc_event(io->disk->node, HC_EV_BAD_SUM, hc_disk_target_id(io->disk, target), 0, bad,
 			 "Copies of %u pages were wrong or missing at their holder; others are used.",
 			 bad);
+	}
 	read_finish(io);
 }
 
@@ -233,7 +255,7 @@ static int read_pin(struct hc_io *io)
 	spin_lock_irqsave(&disk->node->map_lock, flags);
 	for (i = 0; i < io->nr && !err; i++) {
 		err = hc_map_read_begin(&disk->map, io->slot + i, disk->node->targets,
-					&io->loc[0][i]);
+					io->avoid, &io->loc[0][i]);
 		io->sum[i] = disk->checksum ? disk->map.slots[io->slot + i].sum : 0;
 	}
 	for (i = 0; i < io->nr && err; i++)
@@ -617,6 +639,7 @@ static blk_status_t io_prepare(struct hc_disk *disk, struct hc_io *io, struct re
 
 	io->disk = disk;
 	io->env = NULL;
+	io->avoid = HC_TARGETS;
 	io->started = jiffies;
 	io->began = ktime_get();
 	io->slot = blk_rq_pos(rq) >> (PAGE_SHIFT - SECTOR_SHIFT);

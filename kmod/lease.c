@@ -144,7 +144,6 @@ static void envs_scan(struct hc_disk *disk, unsigned long *wanted)
 		spin_unlock_irq(&node->map_lock);
 	}
 	spin_lock_irq(&node->map_lock);
-	env_scan(disk, &disk->host_env->map, all_back, wanted);
 	local_take_back(disk);
 	spin_unlock_irq(&node->map_lock);
 	mutex_unlock(&node->lock);
@@ -338,16 +337,25 @@ static void returns_send(struct hc_disk *disk, struct hc_peer *peer)
 	u32 *ids = (u32 *)peer->borrow.buf;
 	struct hc_call call = { .msg = { .type = HCW_RELEASE }, .data = ids };
 	u32 i, nr = returns_collect(disk, peer, ids);
+	int err;
 
 	call.msg.nr = nr;
-	/* Not answered: they stay RETURN slabs, and are offered again. */
-	if (!nr || hc_peer_call_sync(peer, &call))
+	if (!nr)
 		return;
+	err = hc_peer_call_sync(peer, &call);
 	hc_disk_lock(disk->node);
-	for (i = 0; i < nr; i++)
-		hc_map_slab_returned(&disk->map, peer->target,
-				     le32_to_cpu((__force __le32)ids[i]));
+	for (i = 0; i < nr; i++) {
+		u32 id = le32_to_cpu((__force __le32)ids[i]);
+
+		if (!err)
+			hc_map_slab_returned(&disk->map, peer->target, id);
+		else if (hc_map_slab_find(&disk->map, peer->target, id) == HC_SLAB_NONE)
+			stray_add(peer, id);
+		/* Else not answered: it stays a RETURN slab, and is offered again. */
+	}
 	hc_disk_unlock(disk->node);
+	if (err)
+		return;
 	if (nr == HCW_LEASE_MAX)	/* there may be more */
 		hc_lease_kick(disk->node);
 }

@@ -66,7 +66,7 @@ static const struct ms_param lease_grace = { &hc_lease_grace_ms, 0, 604800000 };
 module_param_cb(lease_grace_ms, &ms_ops, (void *)&lease_grace, 0644);
 __MODULE_PARM_TYPE(lease_grace_ms, "uint");
 MODULE_PARM_DESC(lease_grace_ms,
-		 "A peer without connections keeps what this node lent it for this time (0..604800000, 86400000)");
+		 "A peer without connections keeps what this node lent it for this time, at least until it has given up this node (0..604800000, 86400000)");
 
 bool hc_allow_netns;
 module_param_named(allow_netns, hc_allow_netns, bool, 0444);

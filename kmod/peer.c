@@ -166,6 +166,25 @@ u64 hc_peer_floor(struct hc_peer *peer)
 	return min(floor, HCW_EPOCH_MAX - 1);
 }
 
+/* Does a machine of the incarnation met last answer, on another connection than @conn? */
+static bool is_answering(struct hc_peer *peer, struct hc_conn *conn)
+{
+	bool answers = false;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < HC_CONNS_MAX && !answers; i++) {
+		struct hc_conn *other = rcu_dereference(peer->conns[i]);
+
+		answers = other && other != conn && READ_ONCE(other->state) == HC_CONN_LIVE &&
+			  other->hello.incarnation == peer->incarnation &&
+			  time_before(jiffies, READ_ONCE(other->last_rx) +
+					       msecs_to_jiffies(ALIVE_MS));
+	}
+	rcu_read_unlock();
+	return answers;
+}
+
 enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn, u64 floor,
 				    const struct hcw_hello *h, struct hc_hello_result *ret)
 {
@@ -184,6 +203,7 @@ enum hc_hello_verdict hc_peer_hello(struct hc_peer *peer, struct hc_conn *conn, 
 	self.min_epoch = peer->min_epoch;
 	self.their_epoch = peer->their_epoch;
 	self.their_incarnation = peer->incarnation;
+	self.is_answering = is_answering(peer, conn);
 	verdict = hc_hello_check(&self, h, ret);
 	if (floor >= HCW_EPOCH_MAX)
 		verdict = HC_HELLO_RANGE;
@@ -317,6 +337,15 @@ void hc_peer_conn_up(struct hc_peer *peer, struct hc_conn *conn)
 	hc_lease_kick(node);
 }
 
+/*
+ * Never before the borrower has given us up by itself: it notices the end later, by
+ * the requests that it has waiting, and then waits its own grace.
+ */
+static unsigned int lease_grace_ms(void)
+{
+	return max(hc_lease_grace_ms, hc_peer_grace_ms + 2 * hc_request_timeout_ms);
+}
+
 void hc_peer_conn_down(struct hc_peer *peer, struct hc_conn *conn)
 {
 	struct hc_node *node = peer->node;
@@ -333,8 +362,7 @@ void hc_peer_conn_down(struct hc_peer *peer, struct hc_conn *conn)
 			queue_delayed_work(hc_watch_wq, &peer->drop_work,
 					   msecs_to_jiffies(hc_peer_grace_ms));
 			queue_delayed_work(hc_watch_wq, &peer->free_work,
-					   msecs_to_jiffies(max(hc_lease_grace_ms,
-								hc_peer_grace_ms)));
+					   msecs_to_jiffies(lease_grace_ms()));
 		}
 	}
 	hc_peer_targets(peer);
@@ -378,13 +406,13 @@ static void free_work_fn(struct work_struct *work)
 {
 	struct hc_peer *peer = container_of(to_delayed_work(work), struct hc_peer, free_work);
 	struct hc_node *node = peer->node;
-	bool is_away;
-	u64 nr;
+	u64 nr = 0;
 
+	/* Under the lock: a connection that comes back now finds all of it, or nothing. */
 	mutex_lock(&node->lock);
-	is_away = !peer->nr_live;
+	if (!peer->nr_live)
+		nr = hc_pool_end_all(peer);
 	mutex_unlock(&node->lock);
-	nr = is_away ? hc_pool_end_all(peer) : 0;
 	if (nr)
 		hc_event(node, HC_EV_PEER_DROPPED, peer->id, 0, nr,
 			 "Node %u did not come back: %llu MiB that it had borrowed are free again.",

@@ -170,6 +170,7 @@ static void batch_run(struct hc_disk *disk, u32 n)
 static bool job_check(struct hc_disk *disk, struct job *job)
 {
 	struct hc_loss loss = {};
+	u8 target;
 
 	if (!job->err && (!disk->checksum || hc_page_sum(job->page) == job->plan.sum))
 		return true;
@@ -178,7 +179,9 @@ static bool job_check(struct hc_disk *disk, struct job *job)
 			atomic64_inc(&disk->bad_sums);
 		spin_lock_irq(&disk->node->map_lock);
 		hc_map_copy_bad(&disk->map, job->plan.slot, job->plan.src, &loss);
+		target = disk->map.slabs[hc_loc_slab(job->plan.src)].target;
 		spin_unlock_irq(&disk->node->map_lock);
+		hc_disk_target_error(disk, target);
 		hc_disk_lost(disk, &loss);
 	}
 	job->err = job->err ?: -EBADMSG;

@@ -44,6 +44,8 @@ enum hc_hello_verdict hc_hello_check(const struct hc_hello_self *self,
 		return HC_HELLO_DEPTH;
 	if (epoch > HCW_EPOCH_MAX)
 		return HC_HELLO_RANGE;
+	if (self->is_answering && le64_to_cpu(h->incarnation) != self->their_incarnation)
+		return HC_HELLO_TWIN;
 	if (!epoch || epoch < self->min_epoch || epoch < self->their_epoch)
 		return HC_HELLO_EPOCH;
 	ret->version = common;
@@ -69,6 +71,8 @@ const char *hc_hello_text(enum hc_hello_verdict verdict)
 		return "the two ends gave the connection different numbers";
 	case HC_HELLO_VERSION:
 		return "no version of the page fabric is spoken by both";
+	case HC_HELLO_TWIN:
+		return "another machine with this node's number is connected and answers";
 	case HC_HELLO_FEATURE:
 		return "a feature that one end requires is missing at the other";
 	case HC_HELLO_GEOMETRY:

@@ -19,6 +19,7 @@ enum hc_hello_verdict {
 	HC_HELLO_EPOCH,		/* its lease epoch is over */
 	HC_HELLO_RANGE,		/* its lease epoch, or what it asks of ours, can't be */
 	HC_HELLO_FORM,		/* reserved fields, name without end */
+	HC_HELLO_TWIN,		/* another machine of that number is connected, and answers */
 };
 
 /* What this end knows before the hello of the other end comes. */
@@ -32,6 +33,7 @@ struct hc_hello_self {
 	u64 min_epoch;		/* fence set by the daemon */
 	u64 their_epoch;	/* greatest met so far, 0 = none */
 	u64 their_incarnation;	/* of the last connection, 0 = none */
+	bool is_answering;	/* that one is connected, and was heard of just now */
 };
 
 struct hc_hello_result {

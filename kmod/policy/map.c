@@ -303,7 +303,7 @@ int hc_map_commit(struct hc_map *map, struct hc_menv *env, u32 slot, const u32 *
 }
 
 int hc_map_read_begin(struct hc_map *map, u32 slot, const struct hc_target *targets,
-		      u32 *ret_loc)
+		      u32 avoid, u32 *ret_loc)
 {
 	u32 i, best = HC_LOC_NONE, best_cost = ~0U;
 	struct hc_slot *s;
@@ -320,15 +320,17 @@ int hc_map_read_begin(struct hc_map *map, u32 slot, const struct hc_target *targ
 		return 0;
 	for (i = 0; i < HC_COPIES; i++) {
 		const struct hc_target *t;
-		u32 cost;
+		u32 cost, target;
 
 		if (s->loc[i] == HC_LOC_NONE)
 			continue;
-		t = &targets[hc_map_slab(map, s->loc[i])->target];
+		target = hc_map_slab(map, s->loc[i])->target;
+		t = &targets[target];
 		if (!t->is_live)
 			continue;
 		/* Remote before local, on time before late, then the shorter queue. */
-		cost = (t->is_suspect ? 1U << 30 : 0) + (i == HC_COPY_LOCAL ? 1U << 29 : 0) +
+		cost = (target == avoid ? 1U << 31 : 0) + (t->is_suspect ? 1U << 30 : 0) +
+		       (i == HC_COPY_LOCAL ? 1U << 29 : 0) +
 		       (t->inflight < (1U << 28) ? t->inflight * 2 : 1U << 28) +
 		       ((slot >> 4 ^ i) & 1);
 		if (cost < best_cost) {

@@ -49,7 +49,7 @@
 #define HC_OWNER_QUARANTINE	0xffffff00U	/* + number of the connection */
 #define HC_TARGET_LOCAL		0
 #define HC_TARGETS		256
-#define HC_ENV_HOST		0		/* writes of no environment: local only */
+#define HC_ENV_HOST		0		/* writes of no environment: refused */
 #define HC_SLAB_HASH		4096
 #define HC_ENV_TARGETS		65		/* donors of one environment, and local */
 
@@ -258,12 +258,13 @@ int hc_map_commit(struct hc_map *map, struct hc_menv *env, u32 slot, const u32 *
 /**
  * hc_map_read_begin() - choose a copy of @slot and pin it
  * @targets: HC_TARGETS entries
+ * @avoid: this target's copy only if there is no other in reach; HC_TARGETS: none is worse
  * @ret_loc: the copy; HC_LOC_NONE: the page is zero and nothing is pinned
  * Return: 0; -EAGAIN: its copies are out of reach now; -EBUSY: being written;
  *	-EIO: lost; -ERANGE
  */
 int hc_map_read_begin(struct hc_map *map, u32 slot, const struct hc_target *targets,
-		      u32 *ret_loc);
+		      u32 avoid, u32 *ret_loc);
 
 /** hc_map_read_end() - unpin */
 void hc_map_read_end(struct hc_map *map, u32 slot);

@@ -205,12 +205,31 @@ START_TEST(depth_is_the_smaller)
 }
 END_TEST
 
+/* A clone comes while the one met first answers: it takes nothing over. */
+START_TEST(two_machines_of_one_number)
+{
+	struct hcw_hello h = good_hello();
+	struct hc_hello_self me = self;
+	struct hc_hello_result r;
+
+	me.is_answering = true;
+	ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_OK);
+	h.incarnation = cpu_to_le64(100);
+	ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_TWIN);
+	h.epoch = cpu_to_le64(8);	/* nor with a later epoch */
+	ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_TWIN);
+	me.is_answering = false;
+	ck_assert_int_eq(judge(&me, &h, &r), HC_HELLO_OK);
+	ck_assert(r.is_new_incarnation);
+}
+END_TEST
+
 /* Every verdict has a clause of its own, so that a refusal says which it was. */
 START_TEST(texts)
 {
 	int a, b;
 
-	for (a = HC_HELLO_OK; a <= HC_HELLO_FORM; a++) {
+	for (a = HC_HELLO_OK; a <= HC_HELLO_TWIN; a++) {
 		ck_assert_uint_gt(strlen(hc_hello_text(a)), 5);
 		for (b = HC_HELLO_OK; b < a; b++)
 			ck_assert_str_ne(hc_hello_text(a), hc_hello_text(b));
@@ -228,6 +247,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, epochs);
 	tcase_add_test(t, floors);
 	tcase_add_test(t, incarnations);
+	tcase_add_test(t, two_machines_of_one_number);
 	tcase_add_test(t, features);
 	tcase_add_test(t, refusals);
 	tcase_add_test(t, depth_is_the_smaller);

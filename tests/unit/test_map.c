@@ -54,9 +54,9 @@ START_TEST(empty_map)
 {
 	u32 loc = 7, id;
 
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
 	ck_assert_uint_eq(loc, HC_LOC_NONE);
-	ck_assert_int_eq(hc_map_read_begin(&map, SLOTS, targets, &loc), -ERANGE);
+	ck_assert_int_eq(hc_map_read_begin(&map, SLOTS, targets, HC_TARGETS, &loc), -ERANGE);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, SLOTS, 1, 0), -ERANGE);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, SLOTS - 1, 2, 0), -ERANGE);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, ~0U, 1, 0), -ERANGE);
@@ -103,21 +103,21 @@ START_TEST(write_and_read)
 	ck_assert_uint_eq(env.nr_data, 1);
 	ck_assert_uint_eq(map.nr_degraded, 0);
 	ck_assert_uint_eq(map.used[A] + map.used[B], 2);
-	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, HC_TARGETS, &loc), 0);
 	ck_assert_uint_ne(loc, HC_LOC_NONE);
 	ck_assert_uint_eq(slots[7].sum, 0xabcd);
 	/* A pinned slot is not written, and can be read by others. */
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, 7, 1, 0), -EBUSY);
-	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, &other_loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, HC_TARGETS, &other_loc), 0);
 	hc_map_read_end(&map, 7);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, 7, 1, 0), -EBUSY);
 	hc_map_read_end(&map, 7);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, 7, 1, 0), 0);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, 7, 1, 0), -EBUSY);
 	ck_assert_int_eq(hc_map_write_begin(&map, &env, 0, 16, 0), -EBUSY);
-	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, &loc), -EBUSY);
+	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, HC_TARGETS, &loc), -EBUSY);
 	hc_map_write_abort(&map, 7, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 7, targets, HC_TARGETS, &loc), 0);
 	hc_map_read_end(&map, 7);
 }
 END_TEST
@@ -140,19 +140,26 @@ START_TEST(reading_picks)
 	b = (u32)hc_map_slab_add(&map, &env, B, 1);
 	store(0, A, B, 1);
 	targets[A].inflight = 5;
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
 	ck_assert_uint_eq(hc_loc_slab(loc), b);
 	hc_map_read_end(&map, 0);
-	targets[B].is_suspect = true;
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	/* One whose copy was wrong just now: only if there is no other. */
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, B, &loc), 0);
 	ck_assert_uint_eq(hc_loc_slab(loc), a);
 	hc_map_read_end(&map, 0);
+	targets[B].is_suspect = true;
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
+	ck_assert_uint_eq(hc_loc_slab(loc), a);
+	hc_map_read_end(&map, 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, A, &loc), 0);
+	ck_assert_uint_eq(hc_loc_slab(loc), b);
+	hc_map_read_end(&map, 0);
 	targets[A].is_live = false;
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, B, &loc), 0);
 	ck_assert_uint_eq(hc_loc_slab(loc), b);
 	hc_map_read_end(&map, 0);
 	targets[B].is_live = false;
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), -EAGAIN);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), -EAGAIN);
 	ck_assert_uint_eq(loc, HC_LOC_NONE);
 	ck_assert_uint_eq(slots[0].pins, 0);
 	/* With equal donors both serve. */
@@ -163,7 +170,7 @@ START_TEST(reading_picks)
 	for (i = 0; i < 256; i++) {
 		if (i)
 			store(i, A, B, 1);
-		ck_assert_int_eq(hc_map_read_begin(&map, i, targets, &loc), 0);
+		ck_assert_int_eq(hc_map_read_begin(&map, i, targets, HC_TARGETS, &loc), 0);
 		n[hc_loc_slab(loc) == a]++;
 		hc_map_read_end(&map, i);
 	}
@@ -185,7 +192,7 @@ START_TEST(zero_pages)
 	ck_assert_uint_eq(map.nr_zero, 1);
 	ck_assert_uint_eq(map.nr_data, 0);
 	ck_assert_uint_eq(map.used[A] + map.used[B], 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 3, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 3, targets, HC_TARGETS, &loc), 0);
 	ck_assert_uint_eq(loc, HC_LOC_NONE);
 	hc_map_free(&map, 3);
 	ck_assert_uint_eq(map.nr_zero, 0);
@@ -242,7 +249,7 @@ START_TEST(freeing)
 	hc_map_free(&map, 0);
 	/* With a reader: when it ends, not before. */
 	store(1, A, B, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 1, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 1, targets, HC_TARGETS, &loc), 0);
 	hc_map_free(&map, 1);
 	ck_assert_uint_eq(map.used[A] + map.used[B], 2);
 	hc_map_read_end(&map, 1);
@@ -364,7 +371,7 @@ START_TEST(a_donor_dies)
 	/* The only holder of slot 1 is C now; when B goes too, nothing is lost. */
 	hc_map_slab_drop(&map, slab_b, &loss);
 	ck_assert_uint_eq(loss.nr_lost, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
 	hc_map_read_end(&map, 0);
 }
 END_TEST
@@ -385,15 +392,15 @@ START_TEST(all_donors_die)
 	ck_assert_uint_eq(env.nr_lost, 1);
 	ck_assert_uint_eq(env.nr_data, 0);
 	ck_assert_uint_eq(map.nr_degraded, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), -EIO);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), -EIO);
 	ck_assert_int_eq(hc_map_repair_next(&map, targets, 2 * SLOTS, &r), 0);
 	/* It stays lost until it is written anew or freed; never old or zero content. */
 	hc_map_slab_add(&map, &env, A, 2);
 	hc_map_slab_add(&map, &env, B, 2);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), -EIO);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), -EIO);
 	store(0, A, B, 12);
 	ck_assert_uint_eq(map.nr_lost, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
 	hc_map_read_end(&map, 0);
 }
 END_TEST
@@ -410,7 +417,7 @@ START_TEST(lost_slot_is_freed)
 	ck_assert_uint_eq(loss.nr_lost, 1);
 	hc_map_free(&map, 0);
 	ck_assert_uint_eq(map.nr_lost + env.nr_lost, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
 	ck_assert_uint_eq(loc, HC_LOC_NONE);
 }
 END_TEST
@@ -443,7 +450,7 @@ START_TEST(drop_during_write)
 	ck_assert_int_eq(hc_map_commit(&map, &env, 0, loc, 3), -ESTALE);
 	ck_assert_uint_eq(slabs[b].state, HC_SLAB_FREE);
 	hc_map_write_abort(&map, 0, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &read), -EIO);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &read), -EIO);
 	ck_assert_uint_eq(map.leased[A] + map.leased[B], 0);
 }
 END_TEST
@@ -547,17 +554,17 @@ START_TEST(bad_copy)
 	hc_map_slab_add(&map, &env, A, 1);
 	hc_map_slab_add(&map, &env, B, 1);
 	store(0, A, B, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &first), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &first), 0);
 	ck_assert(hc_map_copy_bad(&map, 0, first, &loss));
 	ck_assert_uint_eq(loss.nr_degraded, 1);
 	ck_assert(!hc_map_copy_bad(&map, 0, first, &loss));
 	hc_map_read_end(&map, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &second), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &second), 0);
 	ck_assert_uint_ne(first, second);
 	ck_assert(hc_map_copy_bad(&map, 0, second, &loss));
 	ck_assert_uint_eq(loss.nr_lost, 1);
 	hc_map_read_end(&map, 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &first), -EIO);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &first), -EIO);
 	ck_assert_uint_eq(map.used[A] + map.used[B], 0);
 }
 END_TEST
@@ -569,8 +576,8 @@ START_TEST(bad_copy_while_others_read)
 
 	hc_map_slab_add(&map, &env, A, 1);
 	store(0, A, -1, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc2), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc2), 0);
 	ck_assert(!hc_map_copy_bad(&map, 0, loc, &loss));
 	hc_map_read_end(&map, 0);
 	ck_assert(hc_map_copy_bad(&map, 0, loc2, &loss));
@@ -599,7 +606,7 @@ START_TEST(page_lost_where_it_was_stored)
 	ck_assert_int_eq(hc_map_commit(&map, &env, 0, loc, 1), 0);
 	ck_assert_uint_eq(map.nr_degraded, 0);
 	/* A reader may have chosen it, and must not find another page there. */
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &pinned), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &pinned), 0);
 	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), -EBUSY);
 	hc_map_read_end(&map, 0);
 	ck_assert_int_eq(hc_map_page_bad(&map, local, &loss), 0);
@@ -615,7 +622,7 @@ START_TEST(page_lost_where_it_was_stored)
 	store(1, HC_TARGET_LOCAL, -1, 2);
 	ck_assert_int_eq(hc_map_page_bad(&map, slots[1].loc[0], &loss), 0);
 	ck_assert_uint_eq(loss.nr_lost, 1);
-	ck_assert_int_eq(hc_map_read_begin(&map, 1, targets, &pinned), -EIO);
+	ck_assert_int_eq(hc_map_read_begin(&map, 1, targets, HC_TARGETS, &pinned), -EIO);
 }
 END_TEST
 
@@ -685,8 +692,8 @@ START_TEST(pins_are_bounded)
 	hc_map_slab_add(&map, &env, A, 1);
 	store(0, A, -1, 1);
 	for (i = 0; i < 255; i++)
-		ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), 0);
-	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, &loc), -EBUSY);
+		ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), 0);
+	ck_assert_int_eq(hc_map_read_begin(&map, 0, targets, HC_TARGETS, &loc), -EBUSY);
 	while (i--)
 		hc_map_read_end(&map, 0);
 	ck_assert_uint_eq(slots[0].pins, 0);

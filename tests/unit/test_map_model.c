@@ -342,7 +342,7 @@ static void do_read(void)
 
 	if (!r)
 		return;
-	err = hc_map_read_begin(&map, slot, targets, &loc);
+	err = hc_map_read_begin(&map, slot, targets, HC_TARGETS, &loc);
 	if (w->is_writing) {
 		MUST_EQ(err, -EBUSY);
 		return;

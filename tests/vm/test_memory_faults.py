@@ -100,6 +100,22 @@ def test_R20a_all_donors_killed_with_backing(lab):
 
 
 @vmtest(nodes=2, mem=256, timeout=700, kernels=ONE)
+def test_R20a_the_host_stays_off_the_backing(lab):
+    """A program of no environment is refused where a local device has room, too: the device may fail what it took."""
+    c = Cluster(lab).up({2: "96M"}, params=BRISK)
+    c.swap_on(backing=True)
+    n1 = lab.node(1)
+    n1.run("mkdir /sys/fs/cgroup/plain && echo 12M >/sys/fs/cgroup/plain/memory.max")
+    before = c.disk()
+    stranger = c.hog("plain", "-m 48 -t 5")
+    c.wait(lambda: stranger.process.poll() is not None, "the program without environment ends")
+    after = c.disk()
+    assert after["refused"] > before["refused"], after
+    assert after["used"] == before["used"] and after["local"] == before["local"], after
+    lab.check()
+
+
+@vmtest(nodes=2, mem=256, timeout=700, kernels=ONE)
 def test_R20a_backing_fails_what_it_acknowledged(lab):
     """Pages that the local device loses after they were stored count as one copy less at once: told, copied
     again when the device works, and then the only donor may die."""
