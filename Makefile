@@ -47,7 +47,7 @@ all: deps-told userspace modules ## build all: module for both kernels, tools, d
 -include tests/vm/programs/module.mk
 -include tests/bench/module.mk
 
-userspace: $(ALL) ## build the tools and the daemon only
+userspace: deps-told $(ALL) ## build the tools and the daemon only
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -156,7 +156,7 @@ debug-kernel: ## build the kernel with KASAN, lockdep and kmemleak that the debu
 .PHONY: install deb clean help
 install: $(addprefix install-,$(INSTALL)) ## install tools and daemon below DESTDIR and PREFIX (the module: make deb)
 
-deb: userspace ## build the two packages, hyperchain-dkms and hyperchain, into build/deb
+deb: deps-told userspace ## build the two packages, hyperchain-dkms and hyperchain, into build/deb
 	@packaging/build $(HC_VERSION) $(B)/deb
 
 clean: ## remove everything that was built (the lab's cached images too)

@@ -161,6 +161,14 @@ static void happened(const struct hcnl_event *ev, void *ctx)
 	hcd_processes_event(d, ev);
 }
 
+static const char *env_name(uint32_t id, void *ctx)
+{
+	struct hcd *d = ctx;
+	const struct hcd_env *env = hcd_state_env_by_id(&d->state, id, d->config.node.id);
+
+	return env ? env->name : NULL;
+}
+
 static const struct hcd_module_ops module_ops = {
 	.next_epoch = next_epoch,
 	.attached = attached,
@@ -168,6 +176,7 @@ static const struct hcd_module_ops module_ops = {
 	.sampled = sampled,
 	.request = requested,
 	.event = happened,
+	.env_name = env_name,
 };
 
 /* ---- the peers speak ----------------------------------------------------------- */

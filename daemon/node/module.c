@@ -32,7 +32,9 @@ struct hcd_module {
 	struct hcd_sample sample;
 	char reason[HCD_ERROR_LEN];
 	char logged[HCD_ERROR_LEN];	/* the reason that was logged last */
-	struct hcd_log_limit event_limit;
+	struct hcd_log_limit ask_limit;
+	/* By kind, so that many of one hide no other: lost pages must be seen. [0]: newer kinds */
+	struct hcd_log_limit event_limits[HC_EV_MAX + 1];
 	unsigned int nr_open;		/* libuv handles: freed with the last */
 };
 
@@ -135,9 +137,10 @@ static void log_event(struct hcd_module *m, const struct hcnl_event *ev)
 	if (ev->kind == HC_EV_PAGES_LOST || ev->kind == HC_EV_READ_FAILED ||
 	    ev->kind == HC_EV_BACKING_ERROR)
 		priority = LOG_ERR;
-	if (hcd_log_allow(&m->event_limit, uv_now(m->loop)))
-		hcd_log(priority, ev->peer, NULL, "module: %s: %s", hcnl_event_name(ev->kind),
-			ev->text);
+	if (hcd_log_allow(&m->event_limits[ev->kind <= HC_EV_MAX ? ev->kind : 0],
+			  uv_now(m->loop)))
+		hcd_log(priority, ev->peer, ev->env ? m->ops->env_name(ev->env, m->ctx) : NULL,
+			"module: %s: %s", hcnl_event_name(ev->kind), ev->text);
 }
 
 static void on_events_readable(uv_poll_t *poll, int status, int events)
@@ -295,7 +298,7 @@ static void sample_done(struct hcd_job *job)
 
 	m->is_asking = false;
 	if (job->result < 0 && m->daemon && job->result != -ENOENT) {
-		if (hcd_log_allow(&m->event_limit, uv_now(m->loop)))
+		if (hcd_log_allow(&m->ask_limit, uv_now(m->loop)))
 			hcd_warn("The module could not be asked: %s.", job->error);
 	} else if (job->result < 0) {
 		detach(m, job->error);

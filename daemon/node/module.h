@@ -46,6 +46,8 @@ struct hcd_module_ops {
 	/* A relayed request: hcd_module_answer() now or later. */
 	void (*request)(const struct hcnl_request *req, void *ctx);
 	void (*event)(const struct hcnl_event *ev, void *ctx);
+	/* For the log: the name of this node's environment @id, the daemon's; NULL = not known */
+	const char *(*env_name)(uint32_t id, void *ctx);
 };
 
 /* Begin to look for it. @id, @name are copied. NULL without memory. */

@@ -4,8 +4,9 @@
 Measured: runs of swap_random_nbd.py's program on our disk with tracepoints on, the
 module's and the kernel's own: means of the parts of a fault that read one page. Then, in
 a run of its own, how long the donor takes from the packet that asks to the one that
-answers. What is left of the whole (time by faults) are the program's touches, faults
-that read nothing, and the answers to what was written out.
+answers. The whole is time by faults; what no tracepoint explains of it is told with its
+share: the program's touches, faults that read nothing, the answers to what was written
+out, and whatever else nobody looked for.
 Not measured: what tracing adds, which is much of the small parts on an emulated machine.
 """
 
@@ -23,7 +24,9 @@ def tell(field: Field) -> list[str]:
     with tracing(field.donor, DONOR) as found:
         field.run("hyperchain 1", COMMAND)
     whole = 1e6 / run.faults_per_s
+    rest = whole - sum(parts.values())
     return [f"one random fault on our disk, traced, means of {count}: {whole:.0f} us in all = "
             + " + ".join(f"{us:.0f} us {name}" for name, us in parts.items())
-            + f" + {whole - sum(parts.values()):.0f} us all else; of the call the donor has {donor_us(found[0]):.0f} us "
+            + f" + {rest:.0f} us ({rest / whole:.0%}) what no tracepoint explains; "
+            f"of the call the donor has {donor_us(found[0]):.0f} us in another run, "
             "from the packet in to the page out (median)"]

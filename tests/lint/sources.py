@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 TAG = "SPDX-License-Identifier: GPL-2.0-or-later"
-NO_TAG = re.compile(r"(^|/)(LICENSE|\.gitignore|typedefs\.txt)$|\.(md|json|png|svg|pem|pub|expected)$")
+NO_TAG = re.compile(r"(^|/)(LICENSE|\.gitignore|typedefs\.txt)$|\.(json|png|svg|pem|pub|expected)$")
 BINARY = re.compile(r"\.(png|gz|xz|bin)$")
 # Written in pieces, so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")

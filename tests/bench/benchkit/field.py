@@ -125,7 +125,7 @@ class Field:
         """What was the same for all, and what each disk has."""
         lines = [f"{self.ground.donors} donor(s){', all through WireGuard' if self.ground.is_encrypted else ''}, "
                  f"{rivals.CONNS} connections to each, disks of {rivals.DISK_MB} MiB, {self.rounds} rounds; of random faults "
-                 f"and scans memory.max {LIMIT_MB} MiB, working set {SET_MB} MiB; "
+                 f"and scans memory.max {LIMIT_MB} MiB, working set {SET_MB} MiB; vm.page-cluster 0 for random faults, 3 for scans; "
                  f"n1's clock {self.clock_error():+.1%} off the host's"]
         for disk in self.disks.values():
             found = self.borrower.output(

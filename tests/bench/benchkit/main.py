@@ -22,7 +22,8 @@ from .ground import Ground
 
 # Files beside benchkit/; figures with the same ground run on the same guests, the most important one first.
 ORDER = ("swap_random_nbd", "swap_random_nvme", "donor_cpu", "fabric_latency", "swap_read", "fault_time",
-         "swap_sequential_nvme", "swap_random_two_copies", "swap_random_default", "swap_stripe", "swap_programs")
+         "swap_sequential_nvme", "swap_checksum", "swap_random_two_copies", "swap_random_default", "swap_stripe",
+         "swap_programs")
 
 # Figures that have a goal and no file yet.
 LATER = (

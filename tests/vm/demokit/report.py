@@ -45,6 +45,9 @@ def judge(facts: dict, shape: Shape, kills: bool) -> list[Check]:
             shape.factor >= 1.5 and shape.set_mb > shape.donor_mb,
             f"the data set ({shape.set_mb} MiB) is {shape.factor:.2f} times n1's memory ({shape.machine_mb} MiB) "
             f"and larger than that of n2 or n3 ({shape.donor_mb} MiB)"))
+        checks.insert(1, Check(
+            shape.stress_factor >= 1.5,
+            f"what stress-ng writes ({shape.stress_mb} MiB) is {shape.stress_factor:.2f} times n1's memory"))
     if kills:
         checks += _judge_kill(facts, kinds)
     return checks

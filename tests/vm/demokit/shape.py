@@ -29,6 +29,10 @@ class Shape:
         return self.set_mb / self.machine_mb
 
     @property
+    def stress_factor(self) -> float:
+        return self.stress_mb / self.machine_mb
+
+    @property
     def scratch_mb(self) -> int:
         return self.copies_mb + self.layer_mb
 
@@ -46,7 +50,7 @@ class Shape:
 # The data set is larger than any machine's RAM; without node 2 the pages that are away fit on node 3
 # (one copy) and on the disk (the second).
 FULL = Shape(machine_mb=272, donor_mb=408, set_mb=416, container_mb=140, lend_mb=312, swap_mb=544,
-             copies_mb=800, layer_mb=224, stress_mb=288, stress_passes=1, is_full=True)
+             copies_mb=800, layer_mb=224, stress_mb=412, stress_passes=1, is_full=True)
 
 # For the tests: the same story in small. Here the container's limit is the small machine.
 QUICK = Shape(machine_mb=256, donor_mb=256, set_mb=64, container_mb=36, lend_mb=96, swap_mb=104,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Sequence
 from . import image, net, paths, proto, splat
 from .client import Command
 from .errors import CommandFailed, GuestDied, LabError, Timeout
+from .kernels import SERIES
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -211,7 +212,8 @@ class Node:
 
     def install(self) -> None:
         """Put what the tree has built into the guest: the module for its
-        kernel as /root/hyperchain.ko, build/bin/* into /usr/local/bin."""
+        kernel as /root/hyperchain.ko, build/bin/* into /usr/local/bin.
+        Raises if the module was built for another release of that kernel."""
         module = paths.BUILD_DIR / f"kmod-{Path(self.kernel).name.removeprefix('kernel-')}" / "hyperchain.ko"
         tools = sorted(path for path in (paths.BUILD_DIR / "bin").glob("*") if path.is_file())
         if not module.exists():
@@ -222,7 +224,13 @@ class Node:
                 for tool in tools:
                     tar.add(_stripped(tool, scratch), arcname=f"usr/local/bin/{tool.name}")
             archive.seek(0)
-            self.run(["tar", "-xf", "-", "-C", "/", "--no-same-owner"], 120, stdin=archive)
+            runs = self.run("tar -xf - -C / --no-same-owner && uname -r", 120, stdin=archive).stdout.strip()
+        built_for = _release_of(module)
+        if built_for != runs:
+            raise LabError(f"{module} was built for kernel {built_for}, but {self.name} runs {runs}: "
+                           + (f"apt-get install linux-headers-{runs} (as root), then make modules"
+                              if self.kernel in SERIES else "build the module against that kernel's tree "
+                              "(for the debug kernel: tests/vm/debug-kernel --module)"))
 
     # --------------------------------------------------------------- faults
 
@@ -322,6 +330,14 @@ echo scan >/sys/kernel/debug/kmemleak
 cat /sys/kernel/debug/kmemleak
 echo clear >/sys/kernel/debug/kmemleak
 """
+
+
+def _release_of(module: Path) -> str:
+    """The kernel release that insmod will ask for."""
+    found = re.search(rb"\0vermagic=([^ \0]+) ", module.read_bytes())
+    if not found:
+        raise LabError(f"{module} does not say for which kernel it was built: build it anew")
+    return found[1].decode()
 
 
 def _stripped(path: Path, scratch: str) -> Path:

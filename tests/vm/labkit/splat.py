@@ -39,9 +39,11 @@ def tail(path: Path, lines: int = 40) -> str:
 def impossible_flags(text: str) -> str:
     """The line of a register dump whose EFLAGS no processor can hold; "" if there is none.
 
-    Nothing that runs in a guest can do that. QEMU's emulation (seen with 7.2, about once in an hour of
-    swapping) loses the flags now and then and sets the direction flag with it, so that the next
-    "rep stos" runs backwards over the stack. See tests/vm/README.md.
+    No instruction sets those bits. QEMU's emulation (seen with 7.2, about once in an hour of swapping)
+    loses the flags now and then and sets the direction flag with it, so that the next "rep stos" runs
+    backwards over the stack. It is no proof: a dump prints what the kernel's stack holds, and a bug that
+    overwrites the stack can put any bits there. So it counts only where the processor is emulated, never on a
+    kernel that checks its own memory, and is always shown and counted. See tests/vm/README.md.
     """
     for line in text.splitlines():
         found = re.search(r"RSP: 00[01][08]:f.* EFLAGS: ([0-9a-f]{8})\b", line)
