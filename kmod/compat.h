@@ -126,7 +126,6 @@ static inline struct gendisk *hc_disk_alloc(struct blk_mq_tag_set *set, unsigned
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, gd->queue);
 	blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, gd->queue);
 #endif
-	blk_queue_flag_set(QUEUE_FLAG_NOMERGES, gd->queue);
 	return gd;
 }
 

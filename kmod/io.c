@@ -4,9 +4,11 @@
  *
  * A read pins its slots, reads each page from one copy, checks it, and unpins; a
  * copy that is wrong is dropped, and the request starts again with another one.
+ * The block layer merges neighbours that have nothing to do with each other into
+ * one request: a page that has no copy left fails alone, see read_end().
  * A write claims its slots, stores every copy at new locations, and commits; if
- * one copy fails nothing is committed and the request starts again. So a request
- * is either answered whole or repeated until its time is over; never half done.
+ * one copy fails nothing is committed and the request starts again. So a write
+ * is either done whole or repeated until its time is over; never half done.
  */
 #include <linux/blk-mq.h>
 #include <linux/highmem.h>
@@ -41,6 +43,9 @@ struct hc_io {
 	u8 nr_runs;
 	u32 avoid;			/* read: target whose copy failed last */
 	u32 zero;			/* bit per page: zero, nothing stored */
+	u32 gone;			/* read, bit per page: no copy, or none in reach any more */
+	bool is_lost;			/* read: of some of them no copy is left */
+	bool one_by_one;		/* read: a run of several pages was refused */
 	unsigned long failed;		/* bit per page: not read, or a copy not written */
 	unsigned long bad;		/* bit per page: this copy is wrong */
 	atomic_t left;			/* runs not ended, and one */
@@ -145,13 +150,30 @@ static u32 holder_id(struct hc_disk *disk, const struct hc_slot *s)
 	return id;
 }
 
+/* The bios of the pages of @failed end with an error, the others well. */
+static void read_end(struct hc_io *io, unsigned long failed)
+{
+	struct request *rq = io_rq(io);
+	u8 i;
+
+	atomic64_add(hweight_long(failed), &io->disk->errors);
+	trace_hc_io_done(io->slot, io->nr, (__force int)REQ_OP_READ, -EIO,
+			 ktime_us_delta(ktime_get(), io->began));
+	for (i = 0; i < io->nr; i++)
+		blk_update_request(rq, test_bit(i, &failed) ? BLK_STS_IOERR : BLK_STS_OK,
+				   PAGE_SIZE);
+	__blk_mq_end_request(rq, BLK_STS_IOERR);
+}
+
 /*
- * The read fails: say once in a while whose page that is, since the program itself
+ * Pages of the read fail: say once in a while whose that is, since the program itself
  * only sees a SIGBUS. The kernel may have read it ahead of need.
  */
-static void read_fail(struct hc_io *io, bool is_lost)
+static void read_fail(struct hc_io *io)
 {
 	struct hc_node *node = io->disk->node;
+	unsigned long failed = io->failed | io->gone;
+	bool is_lost = io->is_lost;
 	char who[HC_ENV_TEXT_LEN], where[32] = "";
 	struct hc_env *env = NULL;
 	bool tell = false;
@@ -163,7 +185,8 @@ static void read_fail(struct hc_io *io, bool is_lost)
 	for (i = 0; i < io->nr && !env; i++) {
 		const struct hc_slot *s = &io->disk->map.slots[io->slot + i];
 
-		if (s->state != (is_lost ? HC_SLOT_LOST : HC_SLOT_DATA) || !node->envs[s->env])
+		if (!test_bit(i, &failed) || !node->envs[s->env] ||
+		    s->state != (is_lost ? HC_SLOT_LOST : HC_SLOT_DATA))
 			continue;
 		env = container_of(node->envs[s->env], struct hc_env, map);
 		id = s->env;
@@ -178,12 +201,12 @@ static void read_fail(struct hc_io *io, bool is_lost)
 		hc_env_text(node, id, who);
 		if (peer)
 			snprintf(where, sizeof(where), ", node %u among them,", peer);
-		hc_event(node, HC_EV_READ_FAILED, peer, id, io->nr,
+		hc_event(node, HC_EV_READ_FAILED, peer, id, hweight_long(failed),
 			 "%s: a page that %s%s was to be read; a program that needs it gets SIGBUS.",
 			 who, is_lost ? "has no copy left" : "is out of reach at all its holders",
 			 where);
 	}
-	io_end(io, BLK_STS_IOERR);
+	read_end(io, failed);
 }
 
 static void read_finish(struct hc_io *io)
@@ -198,13 +221,13 @@ static void read_finish(struct hc_io *io)
 		hc_disk_lost(disk, &loss);
 		hc_lease_kick(disk->node);
 	}
-	if (!io->failed)
-		io_end(io, BLK_STS_OK);
-	else if (io_expired(io, read_limit_ms()))
-		read_fail(io, false);
-	else
+	if (io->failed && !io_expired(io, read_limit_ms()))
 		/* Two readers of one bad copy must not meet again and again. */
 		io_again(io, 1 + (io->bad ? io->slot % 8 : 0));
+	else if (io->failed | io->gone)
+		read_fail(io);
+	else
+		io_end(io, BLK_STS_OK);
 }
 
 static bool read_check(struct hc_io *io, u8 i)
@@ -219,16 +242,22 @@ static void read_run_done(struct hc_run *run, int err)
 {
 	struct hc_io *io = run->priv;
 	u8 i, first = run->bv - io->bv, target = run->target;
+	bool is_refused = err == -EREMOTEIO || err == -EIO;
 	u32 bad = 0;
 
+	/* Perhaps for one of them: asked for alone, the others are there. */
+	if (is_refused && run->nr > 1) {
+		WRITE_ONCE(io->one_by_one, true);
+		is_refused = false;
+	}
 	for (i = first; i < first + run->nr; i++) {
 		if (!err && read_check(io, i))
 			continue;
 		set_bit(i, &io->failed);
-		/* Repair may put a copy back there before the next try. */
-		WRITE_ONCE(io->avoid, target);
 		/* Wrong, or it answered that it does not have the page, or can't read it. */
-		if (!err || err == -EREMOTEIO || err == -EIO) {
+		if (!err || is_refused) {
+			/* Repair may put a copy back there before the next try. */
+			WRITE_ONCE(io->avoid, target);
 			set_bit(i, &io->bad);
 			bad++;
 		}
@@ -242,14 +271,20 @@ static void read_run_done(struct hc_run *run, int err)
 	read_finish(io);
 }
 
-/* Pin a copy of every page: 0, or what hc_map_read_begin() said of one of them. */
+/*
+ * Pin a copy of every page. 0; -EBUSY, -EAGAIN: try again soon. Pages without any copy
+ * are in io->gone, and those whose copies stayed out of reach until the time was over.
+ */
 static int read_pin(struct hc_io *io)
 {
+	bool is_over = io_expired(io, read_limit_ms());
 	struct hc_disk *disk = io->disk;
 	unsigned long flags;
 	int err = 0;
 	u8 i, n = 0;
 
+	io->gone = 0;
+	io->is_lost = false;
 	for (i = 0; i < io->nr; i++)
 		io->loc[0][i] = HC_LOC_NONE;
 	spin_lock_irqsave(&disk->node->map_lock, flags);
@@ -257,6 +292,11 @@ static int read_pin(struct hc_io *io)
 		err = hc_map_read_begin(&disk->map, io->slot + i, disk->node->targets,
 					io->avoid, &io->loc[0][i]);
 		io->sum[i] = disk->checksum ? disk->map.slots[io->slot + i].sum : 0;
+		if (err && (is_over || (err != -EBUSY && err != -EAGAIN))) {
+			io->is_lost |= err == -EIO;
+			io->gone |= 1U << i;
+			err = 0;
+		}
 	}
 	for (i = 0; i < io->nr && err; i++)
 		if (io->loc[0][i] != HC_LOC_NONE)
@@ -270,7 +310,7 @@ static int read_pin(struct hc_io *io)
 		}
 		run->disk = disk;
 		run->loc = io->loc[0][i];
-		run->nr = hc_run_length(&io->loc[0][i], io->nr - i);
+		run->nr = io->one_by_one ? 1 : hc_run_length(&io->loc[0][i], io->nr - i);
 		run->bv = &io->bv[i];
 		run->ops = &io->ops[i];
 		run->is_write = false;
@@ -299,23 +339,13 @@ static void read_start(struct hc_io *io)
 	int err = read_pin(io);
 	u8 i;
 
-	switch (err) {
-	case 0:
-		break;
-	case -EBUSY:
-	case -EAGAIN:
-		if (!io_expired(io, read_limit_ms())) {
-			io_again(io, err == -EBUSY ? 1 : RETRY_MS);
-			return;
-		}
-		fallthrough;
-	default:
-		read_fail(io, err == -EIO);
+	if (err) {
+		io_again(io, err == -EBUSY ? 1 : RETRY_MS);
 		return;
 	}
 	atomic64_add(io->nr, &io->disk->reads);
 	for (i = 0; i < io->nr; i++)
-		if (io->loc[0][i] == HC_LOC_NONE)
+		if (io->loc[0][i] == HC_LOC_NONE && !(io->gone & (1U << i)))
 			clear_highpage(io->bv[i].bv_page);
 	/* The swap header never leaves this node. */
 	if (!io->slot)
@@ -640,6 +670,7 @@ static blk_status_t io_prepare(struct hc_disk *disk, struct hc_io *io, struct re
 	io->disk = disk;
 	io->env = NULL;
 	io->avoid = HC_TARGETS;
+	io->one_by_one = false;
 	io->started = jiffies;
 	io->began = ktime_get();
 	io->slot = blk_rq_pos(rq) >> (PAGE_SHIFT - SECTOR_SHIFT);

@@ -129,12 +129,13 @@ static int send_bvec(struct hc_conn *conn, const struct bio_vec *bv, unsigned in
 	return tcp_sendmsg_locked(conn->sock->sk, &msg, len);
 }
 
-/* An answer as two pieces of memory, from byte @off on. */
+/* An answer, header and pages, from byte @off on. */
 static int send_reply_from(struct hc_conn *conn, const struct hc_reply *reply, u32 off, int flags)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | flags };
+	u32 page = reply->msg.page, end = page + (reply->slab ? reply->msg.nr : 0);
+	struct kvec kv[1 + HCW_RUN_PAGES_MAX];
 	struct hcw_hdr hdr;
-	struct kvec kv[2];
 	size_t len = 0;
 	int n = 0;
 
@@ -146,11 +147,14 @@ static int send_reply_from(struct hc_conn *conn, const struct hc_reply *reply, u
 		off = 0;
 	} else {
 		off -= sizeof(hdr);
+		page += off >> PAGE_SHIFT;
+		off &= PAGE_SIZE - 1;
 	}
-	if (reply->slab) {
-		kv[n].iov_base = page_address(reply->slab->pages[reply->msg.page]) + off;
+	for (; page < end; page++) {
+		kv[n].iov_base = page_address(reply->slab->pages[page]) + off;
 		kv[n].iov_len = PAGE_SIZE - off;
 		len += kv[n++].iov_len;
+		off = 0;
 	}
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, kv, n, len);
 	return tcp_sendmsg_locked(conn->sock->sk, &msg, len);
@@ -158,7 +162,7 @@ static int send_reply_from(struct hc_conn *conn, const struct hc_reply *reply, u
 
 static u32 reply_len(const struct hc_reply *reply)
 {
-	return sizeof(struct hcw_hdr) + (reply->slab ? PAGE_SIZE : 0);
+	return sizeof(struct hcw_hdr) + (reply->slab ? (u32)reply->msg.nr << PAGE_SHIFT : 0);
 }
 
 /* What the callback could not send whole goes out before anything else. */
@@ -185,7 +189,7 @@ static bool tcp_try_reply(struct hc_conn *conn, const struct hc_reply *reply)
 {
 	int n, len = reply_len(reply);
 
-	if (conn->tx_busy || conn->tx_partial || (reply->slab && reply->msg.nr > 1))
+	if (conn->tx_busy || conn->tx_partial)
 		return false;
 	n = send_reply_from(conn, reply, 0, MSG_DONTWAIT);
 	if (n <= 0)

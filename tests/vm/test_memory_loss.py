@@ -45,6 +45,28 @@ def test_R20a_all_donors_gone(lab):
 
 
 @vmtest(nodes=3, mem=256, kernels=ONE, timeout=700)
+def test_R20a_only_pages_without_a_copy_fail(lab):
+    """One copy of each page, and one of two donors dies: pages that the kernel reads in one request with lost ones are right."""
+    c = Cluster(lab).up(DONATE, params={"request_timeout_ms": 5000, "peer_grace_ms": 1000})
+    c.swap_on()
+    n1 = lab.node(1)
+    a = c.track("A", memory="8M", replicas=1)
+    # Pages of both donors lie side by side, and what is read ahead has some of each.
+    n1.run("sysctl -qw vm.page-cluster=3")
+    hog = c.hog("A", "-m 32 -w 0 -t 3000 -b").wait_filled().wait_worked(100)
+    lab.node(2).kill()
+    lost = c.events.wait("pages-lost", env=a)
+    assert lost["count"] > 100 and c.env("A")["used"] > 0, lost
+    hog.wait_worked(500)
+    # In the end it looks at each of its pages.
+    assert hog.end() == 3, hog.tail()
+    c.say(f"{hog.summary()}; {lost['count']} pages had no copy left")
+    assert hog.number("BAD") == 0 and 0 < hog.number("LOST") <= lost["count"], (hog.summary(), lost)
+    n1.run("true", timeout=30)
+    lab.check()
+
+
+@vmtest(nodes=3, mem=256, kernels=ONE, timeout=700)
 def test_R20a_one_of_two_donors_dies_without_backing(lab):
     """Every page still has one copy: reads go on, writes wait for a second donor; repair when it is back."""
     c = Cluster(lab).up(DONATE, params=BRISK)

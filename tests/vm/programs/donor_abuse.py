@@ -201,6 +201,30 @@ def two_machines_of_one_number():
             expect(not other.reply.err, f"its own second connection: {other.reply}")
 
 
+class Forgets(Donor):
+    """Says of one page of each slab that it never got it."""
+
+    def on_read(self, m: Msg) -> Msg | bytes | None:
+        if m.page <= 5 < m.page + m.nr:
+            return m.answer(status=HCW["HCW_EUNSET"])
+        return super().on_read(m)
+
+
+@case("donor")
+def one_page_of_a_run_is_missing():
+    """A request of many pages is refused for one of them: only that one counts as gone."""
+    with Lender(Forgets, replicas=1) as lender:
+        written = lender.fill(16)
+        expect(len(written) == 16, f"{len(written)} of 16 pages were accepted")
+        try:
+            direct_read(min(written), 16)
+            expect(False, "a page that its only holder does not have was read")
+        except OSError as error:
+            expect(error.errno == errno.EIO, f"the read ended with {error}")
+        expect(lender.rig.stat("LOST") == PAGE, f"{lender.rig.stat('LOST')} bytes count as lost for one page")
+        expect(lender.never_wrong(written) == 1, "other pages can't be read")
+
+
 class SameSlab(Donor):
     def on_lease(self, m: Msg) -> Msg | bytes | None:
         return m.answer(payload=ids(*[7] * m.nr), nr=m.nr)
