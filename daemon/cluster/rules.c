@@ -371,6 +371,14 @@ static void run_tick(struct hcd_rules *r)
 	json_decref(event);
 }
 
+/* Not without end: a balance_period of 0 leaves wishes their turn, too. */
+static bool is_tick_due(const struct hcd_rules *r, uint64_t now_ms)
+{
+	uint64_t period = (uint64_t)period_ms(r, POL_BALANCE_PERIOD);
+
+	return now_ms - r->tick_ms >= (period > HCD_TICK_MS ? period : HCD_TICK_MS);
+}
+
 /* Return: true when a step is on its way. */
 static bool grant(struct hcd_rules *r, struct hcd_wish *w)
 {
@@ -443,6 +451,12 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 	}
 	if (hcd_rules_outcomes(r))
 		return !commit(r);
+	/* Before wishes, in SPEC's order: however many come, what is overloaded is seen to. */
+	if (is_tick_due(r, now_ms)) {
+		r->tick_ms = now_ms;
+		run_tick(r);
+		return !commit(r);
+	}
 	if (hcd_rules_jobs(r, now_ms))
 		return !commit(r);
 	if (hcd_rules_envs(r))
@@ -452,11 +466,6 @@ static bool do_next(struct hcd_rules *r, uint64_t now_ms)
 		r->wishes = w->next;
 		w->next = NULL;
 		return !grant(r, w);
-	}
-	if (now_ms - r->tick_ms >= (uint64_t)period_ms(r, POL_BALANCE_PERIOD)) {
-		r->tick_ms = now_ms;
-		run_tick(r);
-		return !commit(r);
 	}
 	before_ms = r->pool.idle_ms;
 	if (run_period(r) || !before_ms)
