@@ -35,6 +35,15 @@ uint64_t hcd_control_now(const struct hcd_control *c)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+uint64_t hcd_control_log_ms(struct hcd_control *c)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return hcd_clock_now(&c->clock, c->fsm->charged_ms, hcd_control_now(c),
+			     (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000);
+}
+
 static bool is_member(const struct hcd_control *c, uint32_t id)
 {
 	const struct hcd_peer *peer = hcd_cluster_peer(c->d->cluster, id);
@@ -107,7 +116,7 @@ static int on_apply(const void *data, size_t len, struct hcd_result *ret_result,
 	for (uint64_t id = before; r == 0 && id < c->fsm->next_decision; id++) {
 		const struct hcd_decision *d = hcd_fsm_decision(c->fsm, id);
 
-		if (!d || !d->text || (uint64_t)time(NULL) * 1000 >= d->at_ms + 10000)
+		if (!d || !d->text || hcd_control_log_ms(c) >= d->at_ms + 10000)
 			continue;
 		hcd_log(LOG_NOTICE, d->node, NULL, "Decision %llu%s%s: %s",
 			(unsigned long long)d->id, d->rule[0] ? ", " : "", d->rule, d->text);
@@ -158,6 +167,7 @@ static void forget(struct hcd_control *c)
 	c->office_ms = c->office_told_ms = c->begin_told_ms = 0;
 	c->lease_until_ms = c->lease_steps = 0;
 	c->seen_controller = c->former = 0;
+	c->clock = (struct hcd_clock){ 0 };
 	c->failure_ms = c->failure_wanted_ms = c->failure_until_ms = 0;
 	hcd_fsm_clear(c->fsm);
 }

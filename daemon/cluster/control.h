@@ -9,6 +9,7 @@
  *	control_beat.c		heartbeats, the lease, who is dead
  *	control_servers.c	how many voters, and who
  *	control_wire.c		the engine's messages in parts that fit frames
+ *	clock.c			the time of the log
  *	counters.c		what users' cgroups here have used
  *	rules*.c		the rules, by the controller: see rules.h
  *	fabric.c		the members' encrypted network
@@ -24,6 +25,7 @@
 #include <uv.h>
 
 #include "daemon/cluster/chan.h"
+#include "daemon/cluster/clock.h"
 #include "daemon/cluster/consensus.h"
 #include "daemon/cluster/fabric.h"
 #include "daemon/cluster/fsm.h"
@@ -79,6 +81,7 @@ struct hcd_control {
 	uint64_t beat_ms;
 	uint64_t lease_until_ms;	/* by our clock, from when the beat was sent */
 	uint64_t lease_steps;		/* what the controller had applied when it gave the lease */
+	struct hcd_clock clock;		/* the log's time */
 	uint64_t office_ms;		/* we are the controller since; 0 = we are not */
 	uint32_t seen_controller;	/* of the state, at the last tick */
 	uint32_t former;		/* the one before it; 0 = not known */
@@ -170,6 +173,9 @@ void hcd_join_stop(struct hcd_control *c);
 
 /* Now, for what must not go back: ms. */
 uint64_t hcd_control_now(const struct hcd_control *c);
+
+/* Now, by the log's time: ms since 1970, or close to it; what is charged and rests goes by it. */
+uint64_t hcd_control_log_ms(struct hcd_control *c);
 
 struct hcd_watch *hcd_control_watch(struct hcd_control *c, uint32_t id);
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/control.h"
@@ -73,18 +72,18 @@ static void on_proposed(int error, const struct hcd_result *result, void *arg)
 int hcd_control_propose(struct hcd_control *c, Hcp__Command *command, hcd_propose_cb cb,
 			void *arg)
 {
-	struct timespec ts;
 	uint8_t *data;
 	size_t len;
 	int r;
 
 	if (!c->consensus)
 		return -ESTALE;
-	clock_gettime(CLOCK_REALTIME, &ts);
 	/* What old programs don't know they refuse, with all that follows. */
 	command->version = command->what_case == HCP__COMMAND__WHAT_STEP ||
 			   command->what_case == HCP__COMMAND__WHAT_COUNTERS ? 2 : 1;
-	command->at_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	command->at_ms = hcd_control_log_ms(c);
+	if (!c->clock.own_ms)
+		hcd_clock_set(&c->clock, command->at_ms, hcd_control_now(c));
 	data = hcd_command_pack(command, &len);
 	if (!data)
 		return -ENOMEM;

@@ -305,6 +305,7 @@ void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct h
 	ack.epoch = m ? m->epoch : 0;
 	ack.lease_ms = hcd_beat_failure_ms(c);
 	ack.steps = c->fsm->steps;
+	ack.log_ms = ack.is_controller ? hcd_control_log_ms(c) : 0;
 	hcp__beat__free_unpacked(msg, NULL);
 	hcd_cluster_send(peer, HCD_FRAME_BEAT_ACK, &ack.base);
 }
@@ -323,6 +324,8 @@ void hcd_beat_ack_frame(struct hcd_control *c, struct hcd_peer *peer,
 	    msg->seq <= now_ms && msg->seq + lease_ms > c->lease_until_ms) {
 		c->lease_until_ms = msg->seq + lease_ms;
 		c->lease_steps = msg->steps;
+		if (msg->log_ms)
+			hcd_clock_set(&c->clock, msg->log_ms, now_ms);
 	}
 	hcd_control_follow(c, msg->incarnation);
 	hcp__beat_ack__free_unpacked(msg, NULL);

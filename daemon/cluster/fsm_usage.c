@@ -5,8 +5,8 @@
  * Node time is never sampled: it is what lies between two steps, for whoever had an active node
  * between them. CPU time and bytes come as counters that only grow, and what was charged of each is
  * remembered. So neither a second report, nor a daemon's restart, nor another controller makes a
- * millisecond more or less of it. When the wall clock of a new controller is behind, nothing is
- * charged until it has caught up.
+ * millisecond more or less of it. It goes by the log's time (clock.h), which no jump of a wall
+ * clock makes jump; should an entry be of before the last one, nothing is charged for it.
  */
 #include <errno.h>
 #include <stdio.h>

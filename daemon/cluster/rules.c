@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/daemon.h"
 #include "daemon/node/log.h"
@@ -46,14 +45,6 @@ void hcd_rules_free(struct hcd_rules *r)
 	hcd_rules_job_reports_free(r);
 	pol_state_free(r->st);
 	free(r);
-}
-
-static uint64_t wall_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* The next time the state is needed it is made anew. */
@@ -530,7 +521,7 @@ static void refuse_all(struct hcd_rules *r)
 
 void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms)
 {
-	uint64_t wall = wall_ms();
+	uint64_t log_ms;
 
 	/* Also by those who may be the controller next. */
 	if (now_ms - r->sample_ms >= SAMPLE_MS) {
@@ -541,7 +532,8 @@ void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms)
 		retire(r);
 		return;
 	}
-	r->now_ms = wall > r->now_ms ? wall : r->now_ms;
+	log_ms = hcd_control_log_ms(r->c);
+	r->now_ms = log_ms > r->now_ms ? log_ms : r->now_ms;
 	upgrade(r, now_ms);
 	if (r->c->fsm->version < 2) {
 		refuse_all(r);

@@ -130,7 +130,7 @@ struct hcd_rules {
 	struct pol_state *st;		/* NULL: to be made anew */
 	struct pol_config config;
 	uint64_t changes;		/* of the state, that st was made of */
-	uint64_t now_ms;		/* wall clock, never going back here */
+	uint64_t now_ms;		/* the log's time, never going back here */
 	uint64_t tick_ms, upgrade_ms, sample_ms;	/* by hcd_control_now() */
 	bool is_busy;			/* a step is on its way */
 	bool is_tick;			/* its event is one: alerts are not repeated */

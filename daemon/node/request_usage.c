@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/cluster/control.h"
 #include "daemon/cluster/rules.h"
@@ -143,7 +142,6 @@ void hcd_do_usage_report(struct hcd_request *req)
 	struct report rep = { 0 };
 	json_int_t after = 0, from_ms = 0, to_ms = 0;
 	const char *by = "user";
-	struct timespec ts;
 	uint64_t now_ms;
 	json_t *rows;
 	size_t i;
@@ -157,8 +155,7 @@ void hcd_do_usage_report(struct hcd_request *req)
 		hcd_request_fail(req, "Usage is shown by user or by node, not by '%.32s'.", by);
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	now_ms = hcd_control_log_ms(req->d->control);
 	if (from_ms < 0 || to_ms < 0 || after < 0 || (to_ms && to_ms <= from_ms)) {
 		hcd_request_fail(req, "The period must end after it begins.");
 		return;

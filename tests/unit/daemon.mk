@@ -23,7 +23,7 @@ test_daemon_process_SRC	:= daemon/node/process.c daemon/node/process_look.c \
 			   daemon/policy/order.c daemon/cluster/text.c
 test_daemon_peer_SRC	:= daemon/policy/peer.c daemon/policy/env.c
 test_daemon_fsm_SRC	:= $(DAEMON_FSM)
-test_daemon_step_SRC	:= $(DAEMON_FSM)
+test_daemon_step_SRC	:= $(DAEMON_FSM) daemon/cluster/clock.c
 test_daemon_consensus_SRC := $(DAEMON_FSM)
 test_daemon_rules_SRC	:= $(DAEMON_FSM) $(wildcard daemon/cluster/rules*.c daemon/policy/*.c)
 test_daemon_secret_SRC	:= daemon/cluster/secret.c daemon/cluster/token.c daemon/cluster/auth.c \

@@ -58,6 +58,11 @@ uint64_t hcd_control_now(const struct hcd_control *control)
 	return now_ms;
 }
 
+uint64_t hcd_control_log_ms(struct hcd_control *control)
+{
+	return log_ms;
+}
+
 bool hcd_control_is_controller(struct hcd_control *control)
 {
 	return true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/cluster/clock.h"
 #include "daemon/cluster/fsm.h"
 
 #include "unit.h"
@@ -206,6 +207,68 @@ START_TEST(test_R19_node_time_is_exact)
 }
 END_TEST
 
+/* User A's node time by the log's time: each second of @seconds a look, each tenth an entry. */
+static void live(struct hcd_clock *k, uint64_t *own_ms, int64_t wall_off_ms, unsigned int seconds,
+		 uint64_t *steps)
+{
+	for (unsigned int i = 1; i <= seconds; i++) {
+		uint64_t before_ms = now_ms, last_ms = fsm->charged_ms;
+
+		*own_ms += 1000;
+		now_ms = hcd_clock_now(k, last_ms, *own_ms,
+				       1000 * HOUR + *own_ms + (uint64_t)wall_off_ms);
+		ck_assert_uint_ge(now_ms, before_ms + 950);
+		ck_assert_uint_le(now_ms, before_ms + 1050);
+		if (i % 10 == 0)
+			ck_assert_int_eq(step((*steps)++, "A", 1), 0);
+	}
+}
+
+START_TEST(test_R19_clock_jumps_charge_nobody)
+{
+	struct hcd_clock k = { 0 }, next = { 0 };
+	uint64_t own_ms = 5000, steps = 0, before_ms;
+
+	now_ms = hcd_clock_now(&k, 0, own_ms, 1000 * HOUR + own_ms);
+	ck_assert_uint_eq(now_ms, 1000 * HOUR + own_ms);
+	hcd_clock_set(&k, now_ms, own_ms);
+	ck_assert_int_eq(step(steps++, "A", 1), 0);
+	live(&k, &own_ms, 0, 600, &steps);
+	ck_assert_uint_eq(total("A").node_ms, 600000);
+	/* A day forward for ten minutes, then put right: what was too much is taken back. */
+	live(&k, &own_ms, 24 * HOUR, 600, &steps);
+	ck_assert_uint_le(total("A").node_ms, 1200000 + 30000);
+	live(&k, &own_ms, 0, 700, &steps);
+	ck_assert_uint_eq(total("A").node_ms, 1900000);
+	/* A day back: it goes on, and so do rests. */
+	live(&k, &own_ms, -24 * (int64_t)HOUR, 600, &steps);
+	ck_assert_uint_ge(total("A").node_ms, 2500000 - 30000);
+	/* The next controller took the time over; its wall clock is a day ahead. */
+	before_ms = total("A").node_ms;
+	hcd_clock_set(&next, now_ms, 77);
+	own_ms = 77;
+	for (int i = 0; i < 100; i++) {
+		own_ms += 7;				/* often: parts of a ms are kept */
+		now_ms = hcd_clock_now(&next, fsm->charged_ms, own_ms, now_ms + 24 * HOUR);
+	}
+	ck_assert_int_eq(step(steps++, "A", 1), 0);
+	ck_assert_uint_ge(total("A").node_ms, before_ms + 700 + 30);
+	ck_assert_uint_le(total("A").node_ms, before_ms + 700 + 35);
+}
+END_TEST
+
+START_TEST(test_R19_clock_of_a_first_controller)
+{
+	struct hcd_clock k = { 0 };
+
+	/* Its own wall clock, or the log where that is later; then never before the log. */
+	ck_assert_uint_eq(hcd_clock_now(&k, 1000, 1, 5000), 5000);
+	ck_assert_uint_eq(hcd_clock_now(&k, 7000, 1, 5000), 7000);
+	hcd_clock_set(&k, 7000, 1);
+	ck_assert_uint_eq(hcd_clock_now(&k, 9000, 2, 5000), 9000);
+}
+END_TEST
+
 START_TEST(test_R19_counters_count_once)
 {
 	ck_assert_int_eq(count("A", 1, 500, 10), 0);
@@ -251,6 +314,8 @@ Suite *unit_suite(void)
 	tcase_add_test(t, test_R22_step_after_another_is_refused);
 	tcase_add_test(t, test_R22_old_program_takes_no_step);
 	tcase_add_test(t, test_R19_node_time_is_exact);
+	tcase_add_test(t, test_R19_clock_jumps_charge_nobody);
+	tcase_add_test(t, test_R19_clock_of_a_first_controller);
 	tcase_add_test(t, test_R19_counters_count_once);
 	tcase_add_test(t, test_R19_hours_become_days);
 	suite_add_tcase(s, t);
