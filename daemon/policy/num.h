@@ -22,9 +22,13 @@ static inline bool pol_known(int64_t x)
 	return x != POL_UNKNOWN;
 }
 
-/* A number of the outside; @x is not negative and no NaN. */
+/* A number of the outside. What is none (NaN) is unknown; what is below 0 counts as 0. */
 static inline int64_t pol_num(double x)
 {
+	if (x != x)
+		return POL_UNKNOWN;
+	if (x < 0)
+		return 0;
 	return x >= 4e9 ? POL_MAX : (int64_t)(x * 1e9 + 0.5);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The table of keys: names, defaults, types. */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "policy_world.h"
@@ -57,6 +58,15 @@ START_TEST(test_defaults_of_the_specification)
 }
 END_TEST
 
+START_TEST(test_numbers_that_are_none)
+{
+	ck_assert_int_eq(pol_num(NAN), POL_UNKNOWN);
+	ck_assert_int_eq(pol_num(INFINITY), POL_MAX);
+	ck_assert_int_eq(pol_num(-INFINITY), 0);
+	ck_assert_int_eq(pol_num(-1e-9), 0);
+}
+END_TEST
+
 START_TEST(test_values)
 {
 	struct pol_config c;
@@ -91,6 +101,7 @@ Suite *unit_suite(void)
 
 	tcase_add_test(t, test_every_key_is_whole);
 	tcase_add_test(t, test_defaults_of_the_specification);
+	tcase_add_test(t, test_numbers_that_are_none);
 	tcase_add_test(t, test_values);
 	suite_add_tcase(s, t);
 	return s;
