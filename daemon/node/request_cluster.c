@@ -361,6 +361,10 @@ void hcd_do_config_set(struct hcd_request *req)
 				 info->words ? info->words : "", info->by_default);
 		return;
 	}
+	if (found == POL_REVIEW_WINDOW && strcmp(value, "used") == 0) {
+		hcd_request_fail(req, "review_window can't be 'used' on a running cluster yet: loads are not kept by the hours in which nodes were used.");
+		return;
+	}
 	msg.key = (char *)key;
 	msg.value = (char *)value;
 	command.what_case = HCP__COMMAND__WHAT_SET;
