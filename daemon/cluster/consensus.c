@@ -279,6 +279,11 @@ const char *hcd_consensus_error(const struct hcd_consensus *c)
 	return "The cluster's log can't be written.";
 }
 
+bool hcd_consensus_may_pass(const struct hcd_consensus *c)
+{
+	return hcd_consensus_state(c) == HCD_CONSENSUS_BROKEN && c->is_disk;
+}
+
 uint32_t hcd_consensus_leader(const struct hcd_consensus *c)
 {
 	const char *address;
@@ -377,14 +382,22 @@ static void give_barrier(struct hcd_consensus *c)
 	}
 }
 
+void hcd_engine_disk(struct hcd_consensus *c, const char *why)
+{
+	int r = hcd_log_check(c->dir);
+
+	c->is_disk = true;
+	snprintf(c->error, sizeof(c->error),
+		 "The cluster's log in %s can't be written (%.100s): make room on that disk, or make it writable; it is tried again each few seconds.",
+		 c->dir, r < 0 ? strerror(-r) : why);
+}
+
 static void on_poll(uv_timer_t *timer)
 {
 	struct hcd_consensus *c = timer->data;
 
 	if (c->has_raft && c->raft.state == RAFT_UNAVAILABLE && !c->error[0])
-		snprintf(c->error, sizeof(c->error),
-			 "The cluster's log in %s can't be written (%s): make room on that disk; it is tried again each few seconds.",
-			 c->dir, c->io.errmsg[0] ? c->io.errmsg : "the disk is full or broken");
+		hcd_engine_disk(c, c->io.errmsg[0] ? c->io.errmsg : "the disk is broken");
 	if (hcd_consensus_state(c) == HCD_CONSENSUS_LEADER &&
 	    c->barrier_term != c->raft.current_term)
 		give_barrier(c);
@@ -399,9 +412,8 @@ static void broken(struct hcd_consensus *c, int r, const char *message)
 
 	if (c->error[0])
 		return;
-	if (r == RAFT_NOSPACE)
-		snprintf(c->error, sizeof(c->error), "There is no room for the cluster's log in %s: make room on that disk; it is tried again each few seconds.",
-			 c->dir);
+	if (r == RAFT_NOSPACE || hcd_log_check(c->dir) < 0)
+		hcd_engine_disk(c, why);
 	else
 		snprintf(c->error, sizeof(c->error), "The cluster's log in %s is damaged or can't be read (%.200s). Nothing of it was thrown away. When other nodes live, 'hyperchain cluster recover --discard-log' lets this one copy from them; else restore a backup with 'hyperchain cluster restore'.",
 			 c->dir, why);

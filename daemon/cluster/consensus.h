@@ -89,6 +89,12 @@ enum hcd_consensus_state hcd_consensus_state(const struct hcd_consensus *c);
 /* What is wrong and what to do, while BROKEN; else "". */
 const char *hcd_consensus_error(const struct hcd_consensus *c);
 
+/* BROKEN by the disk only: once that takes the log again, stop this and start anew. */
+bool hcd_consensus_may_pass(const struct hcd_consensus *c);
+
+/* Can a log in @dir grow? Return: 0, -ENOSPC, or why it can't be written (-EROFS). */
+int hcd_log_check(const char *dir);
+
 /* Who leads as far as known, 0 = nobody. */
 uint32_t hcd_consensus_leader(const struct hcd_consensus *c);
 uint64_t hcd_consensus_term(const struct hcd_consensus *c);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "daemon/cluster/consensus_engine.h"
 
@@ -60,18 +61,19 @@ static void on_applied(struct raft_apply *req, int status, void *result)
 	struct proposal *p = req->data;
 
 	if ((status == RAFT_IOERR || status == RAFT_NOSPACE) && !p->c->error[0])
-		snprintf(p->c->error, sizeof(p->c->error),
-			 "The cluster's log in %s can't be written: %s. Make room on that disk; it is tried again each few seconds.",
-			 p->c->dir, raft_strerror(status));
+		hcd_engine_disk(p->c, raft_strerror(status));
 	p->cb(hcd_engine_errno(status), status == 0 ? result : NULL, p->arg);
 	free(p);
 }
 
-static bool has_room(const struct hcd_consensus *c)
+int hcd_log_check(const char *dir)
 {
 	struct statvfs st;
 
-	return statvfs(c->dir, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize >= DISK_LEAST;
+	if (access(dir, W_OK) < 0 && errno != ENOENT)
+		return -errno;
+	return statvfs(dir, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize >= DISK_LEAST ? 0 :
+											-ENOSPC;
 }
 
 int hcd_consensus_propose(struct hcd_consensus *c, const void *data, size_t len,
@@ -84,7 +86,7 @@ int hcd_consensus_propose(struct hcd_consensus *c, const void *data, size_t len,
 
 	if (hcd_consensus_state(c) != HCD_CONSENSUS_LEADER)
 		return -ESTALE;
-	if (!has_room(c))
+	if (hcd_log_check(c->dir) < 0)
 		return -ENOSPC;
 	p = calloc(1, sizeof(*p));
 	buf.base = raft_malloc(buf.len);

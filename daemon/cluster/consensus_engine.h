@@ -43,6 +43,7 @@ struct hcd_consensus {
 	bool has_raft;			/* raft_init() went well: raft_close() is due */
 	bool is_stopping;
 	char error[HCD_ERROR_LEN];
+	bool is_disk;			/* @error may pass: the disk is full or read-only */
 	uint64_t started_ms;
 	struct hcd_result result;	/* of the entry applied last */
 	struct sent *sent;
@@ -68,6 +69,9 @@ static inline uint64_t hcd_engine_ms(void)
 	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
+
+/* The disk does not take the log: BROKEN until it does. @why: what the engine says. */
+void hcd_engine_disk(struct hcd_consensus *c, const char *why);
 
 /* libraft's error as a negative errno. */
 int hcd_engine_errno(int r);

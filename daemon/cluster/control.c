@@ -25,6 +25,8 @@
 #define BEGIN_FILE	"begin"
 #define BEGIN_MAX	(16 * 1024 * 1024)
 #define BEGIN_RETRY_MS	1000
+#define DISK_MS		1000	/* between two looks at the disk under the log */
+#define GIVE_MS		60000	/* a controller with a full disk hands over, not more often */
 
 uint64_t hcd_control_now(const struct hcd_control *c)
 {
@@ -172,6 +174,15 @@ static void forget(struct hcd_control *c)
 	hcd_fsm_clear(c->fsm);
 }
 
+/* Once, until it is another one. */
+static void say(struct hcd_control *c, const char *error)
+{
+	if (strcmp(c->log_error, error) == 0)
+		return;
+	hcd_err("%s", error);
+	snprintf(c->log_error, sizeof(c->log_error), "%s", error);
+}
+
 static int open_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
 {
 	char dir[HCD_PATH_LEN];
@@ -186,7 +197,7 @@ static int open_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	log_dir(c, dir);
 	r = hcd_consensus_start(c->d->loop, &options, &consensus_ops, c, &c->consensus, error);
 	if (r == 0 && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN)
-		hcd_err("%s", hcd_consensus_error(c->consensus));
+		say(c, hcd_consensus_error(c->consensus));
 	return r;
 }
 
@@ -251,12 +262,16 @@ static void step(struct hcd_control *c)
 	hcd_rules_tick(c->rules, now_ms);
 }
 
+static void look_at_disk(struct hcd_control *c, uint64_t now_ms);
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct hcd_control *c = timer->data;
 	uint64_t now_ms = hcd_control_now(c);
 
 	step(c);
+	if (!c->is_stopping)
+		look_at_disk(c, now_ms);
 	if (c->is_stopping || !c->consensus)
 		return;
 	hcd_beat_tick(c, now_ms);
@@ -339,18 +354,17 @@ static void on_closed_then_open(void *arg)
 	struct hcd_control *c = arg;
 	char error[HCD_ERROR_LEN];
 
+	c->is_closing = false;
 	if (!c->is_stopping && !c->identity.is_removed && open_log(c, error) < 0)
-		hcd_err("%s", error);
+		say(c, error);
 }
 
-int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
+/* Be what the identity says. */
+static int enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 {
 	struct hcd *d = c->d;
 	struct hcd_consensus *old = c->consensus;
-	int r = hcd_identity_save(d->state_dir, &c->identity, error);
 
-	if (r < 0)
-		return r;
 	if (d->config.node.id == 0)
 		hcd_module_set_id(d->module, c->identity.self.at.id);
 	d->config.node.id = c->identity.self.at.id;
@@ -365,23 +379,95 @@ int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	if (!old)
 		return open_log(c, error);
 	hcd_ask_cancel_all(c, "The cluster was begun anew meanwhile: look, and ask again.");
+	c->is_closing = true;
 	hcd_consensus_stop(old, on_closed_then_open, c);
 	return 0;
 }
 
-void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
+int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 {
+	int r = hcd_identity_save(c->d->state_dir, &c->identity, error);
+
+	return r < 0 ? r : enter(c, error);
+}
+
+/* ---- the disk under the log ---------------------------------------------------------------- */
+
+static void on_given(int error, void *arg)
+{
+}
+
+/* A controller that can decide nothing leaves it to another voter, if there is one. */
+static void give_office(struct hcd_control *c, uint64_t now_ms)
+{
+	if (now_ms < c->give_ms || !hcd_control_is_controller(c))
+		return;
+	c->give_ms = now_ms + GIVE_MS;
+	hcd_consensus_transfer(c->consensus, 0, on_given, c);
+}
+
+/* The log could not be opened or written: anew, with all that was written. */
+static void try_again(struct hcd_control *c)
+{
+	struct hcd_consensus *old = c->consensus;
 	char error[HCD_ERROR_LEN];
 
-	if (incarnation <= c->identity.incarnation)
+	if (old) {
+		c->consensus = NULL;
+		c->is_closing = true;
+		hcd_consensus_stop(old, on_closed_then_open, c);
+	} else if (enter(c, error) < 0) {
+		say(c, error);
+	}
+}
+
+static void look_at_disk(struct hcd_control *c, uint64_t now_ms)
+{
+	bool is_broken;
+	int r;
+
+	if (now_ms < c->disk_ms || !c->identity.is_member || c->identity.is_removed ||
+	    c->is_closing)
 		return;
+	c->disk_ms = now_ms + DISK_MS;
+	r = hcd_log_check(c->d->state_dir);
+	is_broken = c->consensus && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN;
+	if (is_broken)
+		say(c, hcd_consensus_error(c->consensus));
+	if (r == 0 && (!c->consensus || hcd_consensus_may_pass(c->consensus))) {
+		try_again(c);
+	} else if (r == 0 && !is_broken && c->log_error[0]) {
+		c->log_error[0] = 0;
+		hcd_info("The cluster's log in %s can be written again.", c->d->state_dir);
+	} else if (r < 0 && !c->log_error[0]) {
+		char text[HCD_ERROR_LEN];
+
+		snprintf(text, sizeof(text), "The cluster's log in %s can't grow (%s): make room on that disk, or make it writable.",
+			 c->d->state_dir, strerror(-r));
+		say(c, text);
+	}
+	if (r < 0 && c->consensus)
+		give_office(c, now_ms);
+}
+
+void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
+{
+	uint64_t old = c->identity.incarnation;
+	bool was_founder = c->identity.is_founder;
+	char error[HCD_ERROR_LEN];
+
+	if (incarnation <= old || hcd_log_check(c->d->state_dir) < 0)
+		return;		/* with no room for that yet, it is told again with the next beat */
 	hcd_warn("The cluster %s was begun anew (incarnation %llu, this node knows %llu): what this node's log has beyond that is void, and the log is copied from the others.",
 		 c->identity.name, (unsigned long long)incarnation,
 		 (unsigned long long)c->identity.incarnation);
 	c->identity.incarnation = incarnation;
 	c->identity.is_founder = false;
-	if (hcd_control_enter(c, error) < 0)
-		hcd_err("%s", error);
+	if (hcd_control_enter(c, error) == 0)
+		return;
+	say(c, error);
+	c->identity.incarnation = old;
+	c->identity.is_founder = was_founder;
 }
 
 static void fill_member(const struct hcd_control *c, Hcp__Member *m)
@@ -472,7 +558,8 @@ int hcd_control_begin_anew(struct hcd_control *c, const void *state, size_t len,
 	_cleanup_free_ struct hcd_fsm *check = malloc(sizeof(*check));
 	_cleanup_free_ uint8_t *own = NULL;
 	const struct hcd_member *self;
-	uint64_t incarnation;
+	uint64_t incarnation, incarnation_was;
+	bool was_founder;
 	Hcp__State *st;
 	int r;
 
@@ -509,9 +596,16 @@ int hcd_control_begin_anew(struct hcd_control *c, const void *state, size_t len,
 	hcp__state__free_unpacked(st, NULL);
 	if (r < 0)
 		return r;
+	incarnation_was = c->identity.incarnation;
+	was_founder = c->identity.is_founder;
 	c->identity.incarnation = incarnation + 1;
 	c->identity.is_founder = true;
-	return hcd_control_enter(c, error);
+	r = hcd_control_enter(c, error);
+	if (r < 0) {
+		c->identity.incarnation = incarnation_was;
+		c->identity.is_founder = was_founder;
+	}
+	return r;
 }
 
 int hcd_control_discard_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
@@ -590,8 +684,8 @@ void hcd_control_run(struct hcd_control *c)
 	if (c->identity.is_removed)
 		hcd_warn("This node was removed from the cluster %s: 'hyperchain node join' with a new token takes it in again.",
 			 c->identity.name);
-	else if (c->identity.is_member && hcd_control_enter(c, error) < 0)
-		hcd_err("%s", error);
+	else if (c->identity.is_member && enter(c, error) < 0)
+		say(c, error);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

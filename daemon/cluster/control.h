@@ -76,6 +76,9 @@ struct hcd_control {
 	uv_timer_t tick, soon;
 	unsigned int nr_open;
 	bool is_stopping;
+	bool is_closing;		/* the log is opened once the old one is closed */
+	uint64_t disk_ms, give_ms;	/* next look at the disk; next time to hand over for it */
+	char log_error[HCD_ERROR_LEN];	/* said last of the log; "": it is in order */
 	bool members_changed;		/* peers and the identity file are behind the state */
 	uint64_t tick_ms;		/* last one: a late one tells that we stood still */
 	uint64_t beat_ms;

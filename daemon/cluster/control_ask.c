@@ -51,7 +51,7 @@ static const char *sentence(int error)
 {
 	switch (error) {
 	case -ENOSPC:
-		return "The controller's disk has no room for the cluster's log: make room there.";
+		return "The controller's disk is full or can't be written, so the cluster's log can't grow: make room there.";
 	case -ENOMEM:
 		return "The controller's memory is short.";
 	default:

@@ -120,6 +120,8 @@ static const char *warning_of(struct hcd_control *c)
 
 	if (c->consensus && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN)
 		return hcd_consensus_error(c->consensus);
+	if (c->log_error[0])
+		return c->log_error;
 	if (!c->consensus || !hcd_control_controller(c))
 		return "There is no controller: too few of the voters can reach each other, or one is being elected.";
 	if (c->fsm->nr_members == 2) {
