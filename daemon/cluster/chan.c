@@ -16,6 +16,7 @@
 
 #define OUT_MAX		(9 * 1024 * 1024)	/* a message of the consensus engine, and some */
 #define FRAMES_PER_TURN	16	/* one peer can't keep the loop to itself */
+#define UNREAD_MAX	64	/* reads of what a closed channel leaves unread */
 
 struct hcd_chan {
 	uv_poll_t poll;
@@ -269,7 +270,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (r == 0)
 		r = flush(chan);
 	if (r < 0) {
-		end_errno(chan, r);
+		/* What came before it counts: the last word may be that this node was removed. */
+		if (chan->is_done)
+			read_frames(chan);
+		if (!chan->is_closing)
+			end_errno(chan, r);
 		return;
 	}
 	if (!chan->is_done && chan->hs.state == HCD_HS_DONE) {
@@ -473,9 +478,15 @@ int hcd_chan_take(struct hcd_chan *chan)
 
 void hcd_chan_close(struct hcd_chan *chan)
 {
+	uint8_t rest[4096];
+	int n = 0;
+
 	if (chan->is_closing)
 		return;
 	flush(chan);
+	/* Bytes that nobody read make a reset of the close, and the other end may miss our last word. */
+	while (n < UNREAD_MAX && recv(chan->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		n++;
 	detach(chan);
 	close(chan->fd);
 	chan->fd = -1;
