@@ -484,7 +484,7 @@ void hcd_chan_close(struct hcd_chan *chan)
 	if (chan->is_closing)
 		return;
 	flush(chan);
-	/* Bytes that nobody read make a reset of the close, and the other end may miss our last word. */
+	/* Unread bytes make a reset of the close: the other end may miss our last word. */
 	while (n < UNREAD_MAX && recv(chan->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 		n++;
 	detach(chan);
