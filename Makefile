@@ -156,7 +156,7 @@ debug-kernel: ## build the kernel with KASAN, lockdep and kmemleak that the debu
 .PHONY: install deb clean help
 install: $(addprefix install-,$(INSTALL)) ## install tools and daemon below DESTDIR and PREFIX (the module: make deb)
 
-deb: deps-told userspace ## build the two packages, hyperchain-dkms and hyperchain, into build/deb
+deb: userspace ## build the two packages, hyperchain-dkms and hyperchain, into build/deb
 	@packaging/build $(HC_VERSION) $(B)/deb
 
 clean: ## remove everything that was built (the lab's cached images too)

@@ -7,6 +7,7 @@
 
 #include "daemon/cluster/fsm.h"
 
+#include "fsm_begin.h"
 #include "unit.h"
 
 static struct hcd_fsm *fsm;
@@ -45,26 +46,11 @@ static int run(Hcp__Command *c, int what)
 
 static int begin(uint64_t incarnation)
 {
-	Hcp__Command c = HCP__COMMAND__INIT;
-	Hcp__State st = HCP__STATE__INIT;
-	Hcp__Member m = HCP__MEMBER__INIT, *list = &m;
+	struct fsm_begin b;
+	Hcp__Command *c = fsm_begin_init(&b, 1, incarnation, key_of(1));
 
-	m.id = 1;
-	m.name = "n1";
-	m.address = "10.0.0.1";
-	m.port = 7701;
-	m.key = BYTES(key_of(1), 32);
-	st.version = 1;
-	st.cluster = BYTES("cluster", 8);
-	st.name = "test";
-	st.incarnation = incarnation;
-	st.next_node = 2;
-	st.next_decision = 1;
-	st.members = &list;
-	st.n_members = 1;
-	c.begin = &st;
-	c.by = 1;
-	return run(&c, HCP__COMMAND__WHAT_BEGIN);
+	c->by = 1;
+	return run(c, HCP__COMMAND__WHAT_BEGIN);
 }
 
 static int token_add(const char *id, uint64_t expires_s)

@@ -13,6 +13,7 @@
 #include "daemon/cluster/rules.h"
 #include "daemon/node/agent.h"
 
+#include "fsm_begin.h"
 #include "unit.h"
 
 #define HOUR	3600000ULL
@@ -109,26 +110,10 @@ static void apply_entry(void)
 
 static void begin(void)
 {
-	static uint8_t bytes[32] = "key";
-	Hcp__Command command = HCP__COMMAND__INIT;
-	Hcp__State st = HCP__STATE__INIT;
-	Hcp__Member m = HCP__MEMBER__INIT, *list = &m;
+	static uint8_t key[FSM_KEY_LEN] = "key";
+	struct fsm_begin b;
 
-	m.id = 1;
-	m.name = "n1";
-	m.address = "10.0.0.1";
-	m.port = 7701;
-	m.key = (ProtobufCBinaryData){ 32, bytes };
-	st.version = 2;
-	st.cluster = (ProtobufCBinaryData){ 8, bytes };
-	st.name = "test";
-	st.incarnation = st.next_decision = 1;
-	st.next_node = 2;
-	st.members = &list;
-	st.n_members = 1;
-	command.what_case = HCP__COMMAND__WHAT_BEGIN;
-	command.begin = &st;
-	hcd_control_propose(&c, &command, NULL, NULL);
+	hcd_control_propose(&c, fsm_begin_init(&b, 2, 1, key), NULL, NULL);
 	ck_assert_int_eq(hcd_fsm_apply(c.fsm, entry, entry_len, &(struct hcd_result){ 0 }), 0);
 	free(entry);
 	entry = NULL;

@@ -7,6 +7,7 @@
 #include "daemon/cluster/clock.h"
 #include "daemon/cluster/fsm.h"
 
+#include "fsm_begin.h"
 #include "unit.h"
 
 #define HOUR	3600000ULL
@@ -33,25 +34,10 @@ static int run(Hcp__Command *c, int what)
 
 static void begin(void)
 {
-	static uint8_t bytes[32] = "key";
-	Hcp__Command c = HCP__COMMAND__INIT;
-	Hcp__State st = HCP__STATE__INIT;
-	Hcp__Member m = HCP__MEMBER__INIT, *list = &m;
+	static uint8_t key[FSM_KEY_LEN] = "key";
+	struct fsm_begin b;
 
-	m.id = 1;
-	m.name = "n1";
-	m.address = "10.0.0.1";
-	m.port = 7701;
-	m.key = (ProtobufCBinaryData){ 32, bytes };
-	st.version = 2;
-	st.cluster = (ProtobufCBinaryData){ 8, bytes };
-	st.name = "test";
-	st.incarnation = st.next_decision = 1;
-	st.next_node = 2;
-	st.members = &list;
-	st.n_members = 1;
-	c.begin = &st;
-	ck_assert_int_eq(run(&c, HCP__COMMAND__WHAT_BEGIN), 0);
+	ck_assert_int_eq(run(fsm_begin_init(&b, 2, 1, key), HCP__COMMAND__WHAT_BEGIN), 0);
 }
 
 /* User @name has @nr active nodes from now on (0: he is gone); @after: the step before. */
