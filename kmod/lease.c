@@ -66,10 +66,14 @@ bool hc_lease_wanted(const struct hc_menv *env)
 static u32 want_of(const struct hc_menv *env, const struct hc_share *share)
 {
 	u64 most = env->quota_pages ? env->quota_pages / HC_SLAB_PAGES + AHEAD_MIN : U32_MAX;
+	u32 want = ahead_of(share);
 
 	if (!runs_low(share) || share->nr_slabs >= most)
 		return 0;
-	return min_t(u64, ahead_of(share), most - share->nr_slabs);
+	/* A program fills: writes wait for this answer, and the next one must last longer. */
+	if (share->nr_free < HC_IO_PAGES)
+		want = clamp(share->nr_slabs, want, (u32)AHEAD_MAX);
+	return min_t(u64, want, most - share->nr_slabs);
 }
 
 /* The local device lends without asking. */

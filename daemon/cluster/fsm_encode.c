@@ -303,10 +303,13 @@ int hcd_fsm_take(struct hcd_fsm *fsm, const Hcp__State *state)
 int hcd_fsm_restore(struct hcd_fsm *fsm, const void *data, size_t len)
 {
 	Hcp__State *st = hcp__state__unpack(NULL, len, data);
-	struct hcd_fsm *next = malloc(sizeof(*next));
+	struct hcd_fsm *next;
 	int r = -ENOMEM;
 
-	if (st && next) {
+	if (!st)
+		return -EBADMSG;
+	next = malloc(sizeof(*next));
+	if (next) {
 		hcd_fsm_init(next, fsm->version_max);
 		r = hcd_fsm_take(next, st);
 		if (r == 0) {
@@ -314,11 +317,8 @@ int hcd_fsm_restore(struct hcd_fsm *fsm, const void *data, size_t len)
 			hcd_fsm_clear(fsm);
 			*fsm = *next;
 		}
-	} else if (!st) {
-		r = -EBADMSG;
 	}
-	if (st)
-		hcp__state__free_unpacked(st, NULL);
+	hcp__state__free_unpacked(st, NULL);
 	free(next);
 	return r;
 }
