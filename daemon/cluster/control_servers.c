@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How many voters, and who: see control.h. 1 voter for one or two members, 3 for three or four,
- * 5 for more; every other member is a standby, which has the log too. One change at a time, and
- * never one that leaves fewer living voters than before: a dead voter is replaced before it goes.
+ * 5 for five or six, 7 for more; every other member is a standby, which has the log too. One change
+ * at a time, and never one that leaves fewer living voters than before: a dead voter is replaced
+ * before it goes.
  */
 #include <errno.h>
 
@@ -16,7 +17,7 @@
 
 static size_t wanted_voters(size_t nr_members)
 {
-	return nr_members < 3 ? 1 : nr_members < 5 ? 3 : 5;
+	return nr_members < 3 ? 1 : nr_members < 5 ? 3 : nr_members < 7 ? 5 : 7;
 }
 
 struct look {
