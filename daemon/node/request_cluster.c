@@ -441,6 +441,11 @@ void hcd_do_cluster_recover(struct hcd_request *req)
 		hcd_request_fail(req, "This node's log can be read: there is no reason to discard it.");
 		return;
 	}
+	/* What it has not yet copied to the others may be on this disk only. */
+	if (discard && hcd_consensus_may_pass(c->consensus)) {
+		hcd_request_fail(req, "This node's log is not damaged, it only can't be written: make room on its disk, or make it writable, and it goes on by itself.");
+		return;
+	}
 	if (!discard && hcd_control_controller(c)) {
 		hcd_request_fail(req, "The cluster has a controller (node %u): there is nothing to recover.",
 				 hcd_control_controller(c));
