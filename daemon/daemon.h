@@ -8,6 +8,7 @@
 
 #include "daemon/node/config.h"
 #include "daemon/node/load.h"
+#include "daemon/node/resources.h"
 #include "daemon/node/state.h"
 
 struct hcd_admin;
@@ -46,6 +47,7 @@ struct hcd {
 	uv_mutex_t swap_lock;		/* of @swap's step, done, total: a worker writes them */
 	uint64_t env_check_ms;
 	struct hcd_load_sampler load;
+	struct hcd_machine machine;
 	struct hcd_processes *processes;
 };
 

@@ -23,6 +23,7 @@ struct hcd_chan {
 	uv_timer_t timer;		/* bounds connect and handshake */
 	unsigned int nr_open;		/* of these two: freed with the last */
 	int fd;
+	int events;			/* that are polled for; 0 = none yet */
 	bool is_connecting;
 	bool is_done;			/* handshake is over */
 	bool is_closing;		/* no callback any more */
@@ -90,6 +91,9 @@ static void watch(struct hcd_chan *chan)
 		events = UV_WRITABLE;
 	else if (chan->out_start < chan->out_len)
 		events |= UV_WRITABLE;
+	if (events == chan->events)	/* libuv takes it out of epoll and puts it in again */
+		return;
+	chan->events = events;
 	uv_poll_start(&chan->poll, events, on_poll);
 }
 

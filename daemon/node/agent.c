@@ -14,6 +14,7 @@
 #include "daemon/node/work.h"
 
 #define COPIES	2	/* of each page, unless an environment says otherwise */
+#define MACHINE_MS	500	/* what /proc said is good for so long: the rules ask ten times a second */
 
 struct pool_job {
 	struct hcd_job job;
@@ -70,32 +71,46 @@ void hcd_agent_load(struct hcd *d)
 	hcd_load_sample(&d->load, "/proc", &memory, uv_now(d->loop));
 }
 
+static const struct hcd_machine *look_at_machine(struct hcd *d)
+{
+	struct hcd_machine *m = &d->machine;
+	uint64_t now_ms = uv_now(d->loop);
+	struct statvfs fs;
+
+	if (m->read_ms && now_ms - m->read_ms < MACHINE_MS)
+		return m;
+	*m = (struct hcd_machine){ .read_ms = now_ms ? now_ms : 1 };
+	hcd_resources_read("/proc", &m->resources);
+	if (statvfs(d->state_dir, &fs) == 0) {
+		m->storage_total = (uint64_t)fs.f_blocks * fs.f_frsize;
+		m->storage_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+	}
+	return m;
+}
+
 void hcd_agent_status(struct hcd *d, struct hcd_status *ret_status)
 {
 	const struct hcd_sample *sample = hcd_module_sample(d->module);
-	struct hcd_resources res = { 0 };
-	struct statvfs fs;
+	const struct hcd_machine *machine = look_at_machine(d);
+	const struct hcd_resources *res = &machine->resources;
 	struct hcd_status st = { 0 };
 
-	hcd_resources_read("/proc", &res);
 	snprintf(st.name, sizeof(st.name), "%s", d->config.node.name);
 	snprintf(st.daemon_version, sizeof(st.daemon_version), "%s", HC_VERSION);
-	st.memory_total = res.memory_total;
-	st.memory_available = res.memory_available;
-	st.cpus = res.cpus;
-	st.load_milli = res.load_milli;
-	st.memory_pressure_milli = res.memory_pressure_milli;
-	st.uptime_s = res.uptime_s;
+	st.memory_total = res->memory_total;
+	st.memory_available = res->memory_available;
+	st.cpus = res->cpus;
+	st.load_milli = res->load_milli;
+	st.memory_pressure_milli = res->memory_pressure_milli;
+	st.uptime_s = res->uptime_s;
 	st.epoch = d->state.epoch;
 	st.load_now = share(d, d->load.load);
 	st.cpu_busy = share(d, d->load.cpu_busy);
 	st.memory_used = share(d, d->load.memory_used);
-	snprintf(st.kernel, sizeof(st.kernel), "%s", res.kernel);
-	snprintf(st.cpu_model, sizeof(st.cpu_model), "%s", res.cpu_model);
-	if (statvfs(d->state_dir, &fs) == 0) {
-		st.storage_total = (uint64_t)fs.f_blocks * fs.f_frsize;
-		st.storage_free = (uint64_t)fs.f_bavail * fs.f_frsize;
-	}
+	snprintf(st.kernel, sizeof(st.kernel), "%s", res->kernel);
+	snprintf(st.cpu_model, sizeof(st.cpu_model), "%s", res->cpu_model);
+	st.storage_total = machine->storage_total;
+	st.storage_free = machine->storage_free;
 	if (sample) {
 		snprintf(st.module_version, sizeof(st.module_version), "%s",
 			 sample->node.version[0] ? sample->node.version : "unknown");

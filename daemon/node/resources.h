@@ -18,6 +18,13 @@ struct hcd_resources {
 	char cpu_model[64];
 };
 
+/* The machine, as it was read last. */
+struct hcd_machine {
+	struct hcd_resources resources;
+	uint64_t storage_total, storage_free;	/* bytes, where the state is; 0 = unknown */
+	uint64_t read_ms;	/* by the loop's clock; 0 = never */
+};
+
 /**
  * hcd_resources_read - sample them
  * @proc: where /proc is mounted
