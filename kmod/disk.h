@@ -38,6 +38,7 @@ struct hc_disk {
 	bool checksum;
 	bool is_ending;			/* gd->open_mutex */
 	struct hc_repairer *repairer;
+	unsigned long refused_at;	/* jiffies: neighbours are not merged since; 0 = they are */
 	unsigned long return_ahead;	/* bit 0: empty slabs go back, those kept ahead too */
 	bool was_degraded;		/* repair says so when it is over */
 	atomic64_t reads, writes, errors, refused, retries, repaired, bad_sums, freed;
@@ -48,6 +49,16 @@ int hc_disk_add(struct hc_node *node, u64 size_bytes, bool checksum,
 int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack);
 int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ack *extack);
 int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack);
+/**
+ * hc_disk_no_merge() - writes are refused: merge no neighbours, until none was refused for a while
+ *
+ * A refused write makes reclaim look elsewhere and, where there is nothing, end a program. But up to
+ * 6.3 Linux takes pages of slabs freed meanwhile for memory that was reclaimed, also those of the
+ * hundreds of bios of one plug of long requests; then it would try for ever. Any context.
+ */
+void hc_disk_no_merge(struct hc_disk *disk);
+/** hc_disk_merge_again() - merge again if it is time; each second */
+void hc_disk_merge_again(struct hc_disk *disk);
 /** hc_disk_exit() - the module goes; every node and with it the disk is gone */
 void hc_disk_exit(void);
 

@@ -436,6 +436,7 @@ static void write_refuse(struct hc_io *io, enum hc_event kind, const char *text)
 	struct hc_disk *disk = io->disk;
 	struct hc_env *env = io->env;
 
+	hc_disk_no_merge(disk);
 	atomic64_add(io->nr, &disk->refused);
 	atomic64_add(io->nr, &env->refused);
 	if (!env->last_event || time_after(jiffies, env->last_event + msecs_to_jiffies(EVENT_MS))) {

@@ -441,6 +441,7 @@ static void lease_work_fn(struct work_struct *work)
 	envs_scan(disk, wanted);
 	peers_kick(disk, wanted);
 	hc_envs_reap(disk->node);
+	hc_disk_merge_again(disk);
 	hc_disk_put(disk);
 	queue_delayed_work(hc_lease_wq, &lease_work, msecs_to_jiffies(PERIOD_MS));
 }
