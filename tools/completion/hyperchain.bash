@@ -48,8 +48,16 @@ _hyperchain() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
+	--user | -u)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
+		return
+		;;
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W "user node" -- "$cur")
+		return
+		;;
+	--rule | -r)
+		mapfile -t COMPREPLY < <(compgen -W "$(printf 'R%d ' {1..22})" -- "$cur")
 		return
 		;;
 	--trace)
@@ -105,16 +113,16 @@ _hyperchain() {
 		return
 	fi
 	case "${words[*]}" in
-	"config set")
+	"config set" | "config show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values key config show)" -- "$cur")
 		;;
-	"node remove" | "node drain" | "node undrain")
+	"node remove" | "node drain" | "node undrain" | "node show")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
 		;;
 	"cluster backup" | "cluster restore")
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	"peer del" | "node show")
+	"peer del")
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id peer list)" -- "$cur")
 		;;
 	"env show" | "env start" | "env stop" | "env leader" | "env resize" | "env exec" | "env del")
@@ -135,6 +143,9 @@ _hyperchain() {
 		;;
 	load)
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list) $(_hyperchain_values name user list)" -- "$cur")
+		;;
+	explain)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id events)" -- "$cur")
 		;;
 	simulate)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
