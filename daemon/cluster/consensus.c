@@ -435,6 +435,43 @@ static int bootstrap(struct hcd_consensus *c)
 	return r == RAFT_CANTBOOTSTRAP ? 0 : r;
 }
 
+struct append {
+	struct raft_io_append req, *of;
+	raft_io_append_cb cb;
+	struct hcd_consensus *c;
+};
+
+/*
+ * When a write fails the engine keeps in memory what is not on the disk, and would put later entries
+ * in its place there, and acknowledge all: nothing more may be written before a start from the disk.
+ */
+static void on_append(struct raft_io_append *req, int status)
+{
+	struct append *a = req->data;
+
+	if (status != 0 && status != RAFT_CANCELED && !a->c->error[0])
+		hcd_engine_disk(a->c, raft_strerror(status));
+	a->cb(a->of, status);
+	free(a);
+}
+
+static int io_append(struct raft_io *io, struct raft_io_append *req,
+		     const struct raft_entry entries[], unsigned int n, raft_io_append_cb cb)
+{
+	struct hcd_consensus *c = ((struct raft *)io->data)->data;
+	struct append *a = malloc(sizeof(*a));
+	int r;
+
+	if (!a)
+		return RAFT_NOMEM;
+	*a = (struct append){ .of = req, .cb = cb, .c = c };
+	a->req.data = a;
+	r = c->io_append(io, &a->req, entries, n, on_append);
+	if (r != 0)
+		free(a);
+	return r;
+}
+
 static void open_engine(struct hcd_consensus *c, bool is_first)
 {
 	char address[HCD_RAFT_ADDRESS_LEN];
@@ -450,7 +487,9 @@ static void open_engine(struct hcd_consensus *c, bool is_first)
 	}
 	c->io_start = c->io.start;
 	c->io_close = c->io.close;
+	c->io_append = c->io.append;
 	c->io.start = io_start;
+	c->io.append = io_append;
 	c->io.close = io_close;
 	c->io.send = io_send;
 	raft_uv_set_segment_size(&c->io, SEGMENT_SIZE);

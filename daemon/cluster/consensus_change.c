@@ -59,10 +59,14 @@ struct proposal {
 static void on_applied(struct raft_apply *req, int status, void *result)
 {
 	struct proposal *p = req->data;
+	int error = hcd_engine_errno(status);
 
-	if ((status == RAFT_IOERR || status == RAFT_NOSPACE) && !p->c->error[0])
-		hcd_engine_disk(p->c, raft_strerror(status));
-	p->cb(hcd_engine_errno(status), status == 0 ? result : NULL, p->arg);
+	if (status == RAFT_IOERR || status == RAFT_NOSPACE) {
+		if (!p->c->error[0])
+			hcd_engine_disk(p->c, raft_strerror(status));
+		error = -ESTALE;	/* others may have it already, and commit it */
+	}
+	p->cb(error, status == 0 ? result : NULL, p->arg);
 	free(p);
 }
 

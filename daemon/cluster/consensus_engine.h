@@ -39,6 +39,8 @@ struct hcd_consensus {
 	int (*io_start)(struct raft_io *io, unsigned int msecs, raft_io_tick_cb tick,
 			raft_io_recv_cb recv);
 	void (*io_close)(struct raft_io *io, raft_io_close_cb cb);
+	int (*io_append)(struct raft_io *io, struct raft_io_append *req,
+			 const struct raft_entry entries[], unsigned int n, raft_io_append_cb cb);
 	raft_io_recv_cb recv;
 	bool has_raft;			/* raft_init() went well: raft_close() is due */
 	bool is_stopping;

@@ -349,13 +349,17 @@ void hcd_control_frame(struct hcd_control *c, struct hcd_peer *peer,
 
 /* ---- beginning --------------------------------------------------------------------------- */
 
+static void close_all(void *arg);
+
 static void on_closed_then_open(void *arg)
 {
 	struct hcd_control *c = arg;
 	char error[HCD_ERROR_LEN];
 
 	c->is_closing = false;
-	if (!c->is_stopping && !c->identity.is_removed && open_log(c, error) < 0)
+	if (c->is_stopping)
+		close_all(c);
+	else if (!c->identity.is_removed && open_log(c, error) < 0)
 		say(c, error);
 }
 
@@ -376,6 +380,8 @@ static int enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	for (size_t i = 0; i < c->identity.nr_members; i++)
 		hcd_members_peer(c, &c->identity.members[i]);
 	c->consensus = NULL;
+	if (c->is_closing)
+		return 0;	/* opened when that is over, as the identity says then */
 	if (!old)
 		return open_log(c, error);
 	hcd_ask_cancel_all(c, "The cluster was begun anew meanwhile: look, and ask again.");
@@ -400,7 +406,8 @@ static void on_given(int error, void *arg)
 /* A controller that can decide nothing leaves it to another voter, if there is one. */
 static void give_office(struct hcd_control *c, uint64_t now_ms)
 {
-	if (now_ms < c->give_ms || !hcd_control_is_controller(c))
+	/* Elected is enough: without room it can't even take the office. */
+	if (now_ms < c->give_ms || hcd_consensus_state(c->consensus) != HCD_CONSENSUS_LEADER)
 		return;
 	c->give_ms = now_ms + GIVE_MS;
 	hcd_consensus_transfer(c->consensus, 0, on_given, c);
@@ -720,7 +727,7 @@ static void close_log(uv_timer_t *timer)
 	c->consensus = NULL;
 	if (consensus)
 		hcd_consensus_stop(consensus, close_all, c);
-	else
+	else if (!c->is_closing)	/* else when the log is closed */
 		close_all(c);
 }
 

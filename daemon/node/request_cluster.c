@@ -451,7 +451,7 @@ void hcd_do_cluster_recover(struct hcd_request *req)
 				 hcd_control_controller(c));
 		return;
 	}
-	if (!discard && (is_broken || !c->fsm->incarnation)) {
+	if (!discard && (!c->consensus || is_broken || !c->fsm->incarnation)) {
 		hcd_request_fail(req, "This node does not know the cluster's state: do it on another one, or use 'hyperchain cluster restore'.");
 		return;
 	}
