@@ -217,7 +217,7 @@ from labkit.vmtest import Skip, vmtest
 
 @vmtest(nodes=0, tags=("ci",))
 def test_passes(kernel):
-    assert kernel == "6.1"
+    assert kernel.startswith("6.")
 
 @vmtest(nodes=0, tags=("ci",))
 def test_fails(kernel):
