@@ -18,7 +18,7 @@
 #define QUEUE_DEPTH	128
 #define QUEUES_MAX	4U	/* a slow donor holds up its sender only */
 #define TIMEOUT_MS	30000	/* of the block layer; donors have shorter ones */
-#define NO_MERGE_MS	2000	/* after the last refused write neighbours are merged again */
+#define NO_MERGE_MS	10000	/* after the last refused write neighbours are merged again */
 
 /* Adding and removing, one at a time. Outermost; nobody holds node->lock and wants it. */
 static DEFINE_MUTEX(admin_lock);
@@ -675,20 +675,22 @@ void hc_disk_no_merge(struct hc_disk *disk)
 	struct request_queue *q = disk->gd->queue;
 
 	/* Somebody else may have said so by sysfs: that stays. */
-	if (blk_queue_nomerges(q) && !READ_ONCE(disk->refused_at))
+	if (blk_queue_nomerges(q) && !READ_ONCE(disk->no_merge_at))
 		return;
-	WRITE_ONCE(disk->refused_at, jiffies ?: 1);
+	WRITE_ONCE(disk->no_merge_at, jiffies ?: 1);
 	blk_queue_flag_set(QUEUE_FLAG_NOMERGES, q);
 }
 
 void hc_disk_merge_again(struct hc_disk *disk)
 {
-	unsigned long at = READ_ONCE(disk->refused_at);
+	unsigned long at = READ_ONCE(disk->no_merge_at);
 
 	if (!at || time_before(jiffies, at + msecs_to_jiffies(NO_MERGE_MS)))
 		return;
-	WRITE_ONCE(disk->refused_at, 0);
 	blk_queue_flag_clear(QUEUE_FLAG_NOMERGES, disk->gd->queue);
+	/* Refused again meanwhile: that flag may have been set before it was cleared here. */
+	if (cmpxchg(&disk->no_merge_at, at, 0) != at)
+		blk_queue_flag_set(QUEUE_FLAG_NOMERGES, disk->gd->queue);
 }
 
 /* ---- the local backing ---- */

@@ -38,7 +38,7 @@ struct hc_disk {
 	bool checksum;
 	bool is_ending;			/* gd->open_mutex */
 	struct hc_repairer *repairer;
-	unsigned long refused_at;	/* jiffies: neighbours are not merged since; 0 = they are */
+	unsigned long no_merge_at;	/* jiffies: neighbours are not merged since; 0 = they are */
 	unsigned long return_ahead;	/* bit 0: empty slabs go back, those kept ahead too */
 	bool was_degraded;		/* repair says so when it is over */
 	atomic64_t reads, writes, errors, refused, retries, repaired, bad_sums, freed;
@@ -50,7 +50,7 @@ int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack);
 int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ack *extack);
 int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack);
 /**
- * hc_disk_no_merge() - writes are refused: merge no neighbours, until none was refused for a while
+ * hc_disk_no_merge() - writes are refused, or a read waits for a donor: merge no neighbours for a while
  *
  * A refused write makes reclaim look elsewhere and, where there is nothing, end a program. But up to
  * 6.3 Linux takes pages of slabs freed meanwhile for memory that was reclaimed, also those of the

@@ -340,6 +340,9 @@ static void read_start(struct hc_io *io)
 	u8 i;
 
 	if (err) {
+		/* A donor is away: pages that others have should not wait with those it has. */
+		if (err == -EAGAIN && io->nr > 1)
+			hc_disk_no_merge(io->disk);
 		io_again(io, err == -EBUSY ? 1 : RETRY_MS);
 		return;
 	}

@@ -72,7 +72,7 @@ static u32 want_of(const struct hc_menv *env, const struct hc_share *share)
 		return 0;
 	/* A program fills: writes wait for this answer, and the next one must last longer. */
 	if (share->nr_free < HC_IO_PAGES)
-		want = clamp(share->nr_slabs, want, (u32)AHEAD_MAX);
+		want = clamp(share->nr_slabs / 2, want, (u32)AHEAD_MAX);
 	return min_t(u64, want, most - share->nr_slabs);
 }
 
@@ -162,7 +162,8 @@ static void envs_scan(struct hc_disk *disk, unsigned long *wanted)
 static u32 wants_collect(struct hc_disk *disk, struct hc_peer *peer, struct hc_want *wants)
 {
 	struct hc_env *env;
-	u32 nr = 0;
+	u32 i, nr = 0;
+	u64 each;
 
 	mutex_lock(&disk->node->lock);
 	list_for_each_entry(env, &disk->node->env_list, list) {
@@ -182,6 +183,10 @@ static u32 wants_collect(struct hc_disk *disk, struct hc_peer *peer, struct hc_w
 			wants[nr++] = (struct hc_want){ env->map.id, want };
 	}
 	mutex_unlock(&disk->node->lock);
+	/* Nobody takes all that is left: a part is for who comes next. */
+	each = max_t(u64, div_u64(READ_ONCE(peer->free_slabs), nr + 1), AHEAD_MIN);
+	for (i = 0; i < nr; i++)
+		wants[i].nr = min_t(u64, wants[i].nr, each);
 	return nr;
 }
 

@@ -19,7 +19,8 @@
 #define HEARD_MS		500	/* a borrower that is there has answered by then */
 #define UNHEARD_AGAIN_MS	1000	/* the same, when its borrower was out of reach */
 #define LEASE_AT_ONCE		64	/* slabs; the connection can't end meanwhile */
-#define OOM_SLABS		16	/* called back when there is no memory at all */
+#define OOM_EACH		4	/* called back of each borrower when there is no memory at all */
+#define LEASE_MS		200	/* of one answer: others want the pool, too */
 #define RECALL_AT_ONCE		256	/* slabs called back and not returned yet, under pressure */
 #define SLAB_BYTES		((u64)HCW_SLAB_PAGES << PAGE_SHIFT)
 
@@ -122,9 +123,18 @@ static u64 lendable(struct hc_pool *pool)
 
 	if (pool->drain || pool->is_ending || pool->nr_slabs >= pool->limit_slabs)
 		return 0;
+	/* What was called back for a program here is not lent again before that program has it. */
+	if (pool->short_until && time_before(jiffies, pool->short_until))
+		return 0;
 	by_limit = pool->limit_slabs - pool->nr_slabs;
 	by_ram = avail > pool->reserve_bytes ? (avail - pool->reserve_bytes) / SLAB_BYTES : 0;
 	return min(by_limit, by_ram);
+}
+
+/* Memory is out, and nobody has looked since what could come back. */
+static bool oom_waits(struct hc_pool *pool)
+{
+	return atomic_read(&pool->oom_asked) != READ_ONCE(pool->oom_served);
 }
 
 /* ---- leases ---- */
@@ -163,6 +173,7 @@ static void lend(struct hc_pool *pool, struct hc_peer *peer, struct hc_lslab *sl
 u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 {
 	struct hc_pool *pool = peer->node->pool;
+	unsigned long until = jiffies + msecs_to_jiffies(LEASE_MS);
 	u32 got = 0, want = min_t(u32, *nr, LEASE_AT_ONCE);
 	u64 room, limit;
 	bool is_new;
@@ -185,8 +196,12 @@ u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 		room = min(room, limit > has ? limit - has : 0);
 	}
 	for (want = min_t(u64, want, room); got < want; got++) {
-		struct hc_lslab *slab = slab_alloc();
+		struct hc_lslab *slab;
 
+		/* Writes wait for the first of them. It asks again. */
+		if (got && (time_after(jiffies, until) || oom_waits(pool)))
+			break;
+		slab = slab_alloc();
 		if (!slab)
 			break;
 		/* The end of a connection waits for this: no reclaim that may need that end. */
@@ -207,7 +222,7 @@ u16 hc_pool_lease(struct hc_peer *peer, u64 epoch, u64 env, u32 *nr, u32 *ids)
 u16 hc_pool_release(struct hc_peer *peer, u64 epoch, u32 nr, const u32 *ids)
 {
 	struct hc_pool *pool = peer->node->pool;
-	bool empty, is_new;
+	bool empty, is_new, some = false;
 	u16 status;
 	u32 i;
 
@@ -220,12 +235,14 @@ u16 hc_pool_release(struct hc_peer *peer, u64 epoch, u32 nr, const u32 *ids)
 	for (i = 0; i < nr; i++) {
 		struct hc_lslab *slab = xa_load(&pool->by_id, le32_to_cpu((__force __le32)ids[i]));
 
-		if (!slab || slab->peer != peer->id || slab->epoch != epoch)
+		if (!slab || slab->peer != peer->id || slab->epoch != epoch) {
 			status = HCW_ESLAB;
-		else
-			slab_end(pool, slab);
+			continue;
+		}
+		slab_end(pool, slab);
+		some = true;
 	}
-	if (nr && !status)
+	if (some)
 		__clear_bit(peer->target, pool->vain);
 	pool->free_slabs = lendable(pool);
 	empty = pool->drain && !pool->nr_slabs && nr;
@@ -496,14 +513,25 @@ static u64 coming_slabs(struct hc_pool *pool)
 	return n;
 }
 
-/* The same, of those borrowers who give something back when it is needed. */
+/*
+ * Worth waiting for when memory is out: its borrower was told, or is being told, and is there. An
+ * answer may take a while behind the pages on the same connection; one that stays silent
+ * loses the connection.
+ */
+static bool may_come(const struct hc_pool *pool, const struct hc_lslab *slab)
+{
+	return !recall_due(slab) && !test_bit(HC_LSLAB_UNHEARD, &slab->flags) &&
+	       !test_bit(slab->target, pool->vain) &&
+	       READ_ONCE(pool->node->targets[slab->target].is_live);
+}
+
 static u64 hoped_slabs(struct hc_pool *pool)
 {
 	struct hc_lslab *slab;
 	u64 n = 0;
 
 	list_for_each_entry(slab, &pool->slabs, list)
-		n += !test_bit(slab->target, pool->vain) && is_coming(pool, slab);
+		n += may_come(pool, slab);
 	return n;
 }
 
@@ -513,7 +541,8 @@ static void vain_mark(struct hc_pool *pool)
 	struct hc_lslab *slab;
 
 	list_for_each_entry(slab, &pool->slabs, list)
-		if (slab->recalled)
+		if (slab->recalled && time_after(jiffies, slab->recalled +
+						 msecs_to_jiffies(hc_request_timeout_ms)))
 			__set_bit(slab->target, pool->vain);
 }
 
@@ -521,13 +550,16 @@ static void vain_mark(struct hc_pool *pool)
  * Slabs to call back beyond those that are on their way already. They take a while,
  * so what its own programs took since the last look is taken for what they take next.
  */
-static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
+static u32 recall_wanted(struct hc_pool *pool, bool oom, unsigned int *ret_again_ms)
 {
 	u64 avail = available_bytes(), own, next, want = 0, coming;
 
 	mutex_lock(&pool->lock);
-	if (test_and_clear_bit(HC_POOL_VAIN, &pool->flags))
+	if (test_and_clear_bit(HC_POOL_VAIN, &pool->flags) &&
+	    atomic64_read(&pool->nr_back) == READ_ONCE(pool->vain_back))
 		vain_mark(pool);
+	if (oom)
+		pool->short_until = (jiffies + msecs_to_jiffies(RECALL_AGAIN_MS)) ?: 1;
 	own = avail + pool->nr_slabs * SLAB_BYTES;
 	next = own < pool->last_own ? avail - min(avail, pool->last_own - own) : avail;
 	pool->last_own = own;
@@ -540,8 +572,6 @@ static u32 recall_wanted(struct hc_pool *pool, unsigned int *ret_again_ms)
 	} else {
 		if (pool->pressure)
 			want = div64_u64(pool->reserve_bytes - next, SLAB_BYTES) + 1;
-		if (test_bit(HC_POOL_OOM, &pool->flags))
-			want = max_t(u64, want, coming + OOM_SLABS);
 		if (pool->nr_slabs > pool->limit_slabs)
 			want = max(want, pool->nr_slabs - pool->limit_slabs);
 		want = min_t(u64, want, RECALL_AT_ONCE);
@@ -556,45 +586,64 @@ static void watch_work_fn(struct work_struct *work)
 {
 	struct hc_pool *pool = container_of(to_delayed_work(work), struct hc_pool, watch_work);
 	unsigned int again_ms;
-	u32 want = recall_wanted(pool, &again_ms);
+	int asked = atomic_read(&pool->oom_asked);	/* before looking: who asks later is served later */
+	bool oom = asked != pool->oom_served;
+	u32 want = recall_wanted(pool, oom, &again_ms);
 	u32 nr = 1;
 
 	while (want && nr) {
 		nr = recall_start(pool, min_t(u32, want, HCW_LEASE_MAX));
 		want -= nr;
 	}
+	/* A few of each: whoever is told is not asked twice, and the first ones come sooner. */
+	while (oom && recall_start(pool, OOM_EACH))
+		;
 	mutex_lock(&pool->lock);
 	pool->recall_more = want && !bitmap_empty(pool->telling, HC_TARGETS);
 	WRITE_ONCE(pool->nr_coming, hoped_slabs(pool));
 	mutex_unlock(&pool->lock);
-	clear_bit(HC_POOL_OOM, &pool->flags);
+	/* Pairs with oom_notify(): who is served sees nr_coming of this look. */
+	smp_store_release(&pool->oom_served, asked);
 	wake_up_all(&pool->back_wq);
 	if (!READ_ONCE(pool->is_ending))
 		queue_delayed_work(hc_lease_wq, &pool->watch_work, msecs_to_jiffies(again_ms));
+}
+
+/* The look that serves @ask is over, and nothing is on its way. */
+static bool oom_is_vain(struct hc_pool *pool, int ask)
+{
+	/* Pairs with watch_work_fn(): nr_coming is of that look, or of a later one. */
+	return smp_load_acquire(&pool->oom_served) - ask >= 0 && !READ_ONCE(pool->nr_coming);
 }
 
 /*
  * The kernel is about to kill a program for want of memory. What is lent can come
  * back, and the kernel tries again when it has: no program dies for what was lent
  * while its borrower gives it back. Whoever allocates waits here: for the first slab, as
- * long as a peer may take to answer, and only while some are on their way. Not again
- * for borrowers who gave nothing in all that time: they would hold up every kill.
+ * long as a peer may take to answer and to move its pages, and only while some are on their
+ * way. Not again for borrowers who gave nothing in all that time: they would hold up every kill.
  */
 static int oom_notify(struct notifier_block *nb, unsigned long unused, void *data)
 {
 	struct hc_pool *pool = container_of(nb, struct hc_pool, oom_nb);
 	u64 before = atomic64_read(&pool->nr_back);
 	unsigned long *ret_freed = data;
+	long left;
+	int ask;
 
 	if (!READ_ONCE(pool->nr_slabs))
 		return NOTIFY_OK;
-	set_bit(HC_POOL_OOM, &pool->flags);
+	ask = atomic_inc_return(&pool->oom_asked);
 	mod_delayed_work(hc_lease_wq, &pool->watch_work, 0);
-	if (!wait_event_timeout(pool->back_wq, atomic64_read(&pool->nr_back) != before ||
-				(!test_bit(HC_POOL_OOM, &pool->flags) &&
-				 !READ_ONCE(pool->nr_coming)),
-				msecs_to_jiffies(hc_request_timeout_ms)))
+	/* One that is killed meanwhile frees its own memory. */
+	left = wait_event_killable_timeout(pool->back_wq,
+					   atomic64_read(&pool->nr_back) != before ||
+					   oom_is_vain(pool, ask),
+					   msecs_to_jiffies(2 * hc_request_timeout_ms));
+	if (!left) {
+		WRITE_ONCE(pool->vain_back, before);
 		set_bit(HC_POOL_VAIN, &pool->flags);
+	}
 	*ret_freed += (atomic64_read(&pool->nr_back) - before) * HCW_SLAB_PAGES;
 	return NOTIFY_OK;
 }

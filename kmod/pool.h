@@ -49,8 +49,7 @@ struct hc_lslab {
 };
 
 /* Bits of hc_pool.flags */
-#define HC_POOL_OOM	0	/* call some back, whatever the reserve says */
-#define HC_POOL_VAIN	1	/* whoever was told by now gave nothing in time */
+#define HC_POOL_VAIN	0	/* whoever was told by now gave nothing in time */
 
 struct hc_pool {
 	struct hc_node *node;
@@ -72,6 +71,11 @@ struct hc_pool {
 	DECLARE_BITMAP(telling, HC_TARGETS);	/* a RECALL is on its way */
 	DECLARE_BITMAP(vain, HC_TARGETS);	/* gave nothing back when memory was out */
 	bool recall_more;		/* there was more to call back than could be sent */
+	/* Memory was out: how often, and up to which time a look has called some back for it. */
+	atomic_t oom_asked;
+	int oom_served;
+	unsigned long short_until;	/* jiffies: lend nothing till then; 0 = never; lock */
+	u64 vain_back;			/* of nr_back, when HC_POOL_VAIN was set */
 	atomic64_t nr_back;		/* slabs that came back, ever */
 	wait_queue_head_t back_wq;	/* when one has */
 	u64 nr_coming;			/* slabs called back and on their way, at the last look */

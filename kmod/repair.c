@@ -16,7 +16,7 @@
 #include "store.h"
 #include "trace.h"
 
-#define BATCH		16
+#define BATCH		32
 #define SCAN_STEP	8192	/* slots or words of slots looked at under one lock */
 #define AGAIN_MS	100	/* something could not be done now */
 

@@ -419,7 +419,11 @@ static bool repair_plan(const struct hc_map *map, const struct hc_target *target
 		r->have[r->nr_have++] = slab->target;
 		if (slab->state != HC_SLAB_LIVE && r->replace == HC_LOC_NONE)
 			r->replace = s->loc[i];
-		if (targets[slab->target].is_live && r->src == HC_LOC_NONE)
+		/* One that is silent would hold up all that is repaired with it. */
+		if (targets[slab->target].is_live &&
+		    (r->src == HC_LOC_NONE ||
+		     (!targets[slab->target].is_suspect &&
+		      targets[hc_map_slab(map, r->src)->target].is_suspect)))
 			r->src = s->loc[i];
 	}
 	r->sum = s->sum;
