@@ -50,10 +50,10 @@ int hc_disk_del(struct hc_node *node, struct netlink_ext_ack *extack);
 int hc_backing_add(struct hc_node *node, const char *path, struct netlink_ext_ack *extack);
 int hc_backing_del(struct hc_node *node, struct netlink_ext_ack *extack);
 /**
- * hc_disk_no_merge() - writes are refused, or a read waits for a donor: merge no neighbours for a while
+ * hc_disk_no_merge() - writes are refused, or a read waits: merge no neighbours for a while
  *
- * A refused write makes reclaim look elsewhere and, where there is nothing, end a program. But up to
- * 6.3 Linux takes pages of slabs freed meanwhile for memory that was reclaimed, also those of the
+ * A refused write makes reclaim look elsewhere and, where there is nothing, end a program. But up
+ * to 6.3 Linux takes pages of slabs freed meanwhile for memory that was reclaimed, also of the
  * hundreds of bios of one plug of long requests; then it would try for ever. Any context.
  */
 void hc_disk_no_merge(struct hc_disk *disk);

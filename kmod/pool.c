@@ -19,7 +19,7 @@
 #define HEARD_MS		500	/* a borrower that is there has answered by then */
 #define UNHEARD_AGAIN_MS	1000	/* the same, when its borrower was out of reach */
 #define LEASE_AT_ONCE		64	/* slabs; the connection can't end meanwhile */
-#define OOM_EACH		4	/* called back of each borrower when there is no memory at all */
+#define OOM_EACH		4	/* called back of each borrower when memory is out */
 #define LEASE_MS		200	/* of one answer: others want the pool, too */
 #define RECALL_AT_ONCE		256	/* slabs called back and not returned yet, under pressure */
 #define SLAB_BYTES		((u64)HCW_SLAB_PAGES << PAGE_SHIFT)
@@ -586,7 +586,7 @@ static void watch_work_fn(struct work_struct *work)
 {
 	struct hc_pool *pool = container_of(to_delayed_work(work), struct hc_pool, watch_work);
 	unsigned int again_ms;
-	int asked = atomic_read(&pool->oom_asked);	/* before looking: who asks later is served later */
+	int asked = atomic_read(&pool->oom_asked);	/* who asks later is served later */
 	bool oom = asked != pool->oom_served;
 	u32 want = recall_wanted(pool, oom, &again_ms);
 	u32 nr = 1;

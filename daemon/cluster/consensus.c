@@ -442,8 +442,9 @@ struct append {
 };
 
 /*
- * When a write fails the engine keeps in memory what is not on the disk, and would put later entries
- * in its place there, and acknowledge all: nothing more may be written before a start from the disk.
+ * When a write fails the engine keeps in memory what is not on the disk, and would put later
+ * entries in its place there, and acknowledge all: nothing more may be written before a start
+ * from the disk.
  */
 static void on_append(struct raft_io_append *req, int status)
 {

@@ -14,7 +14,7 @@
 #include "daemon/node/work.h"
 
 #define COPIES	2	/* of each page, unless an environment says otherwise */
-#define MACHINE_MS	500	/* what /proc said is good for so long: the rules ask ten times a second */
+#define MACHINE_MS	500	/* what /proc said is good for so long */
 
 struct pool_job {
 	struct hcd_job job;

@@ -18,7 +18,7 @@ from labkit.vmtest import vmtest
 
 LAB = str(paths.VM_DIR / "lab")
 # Without a name of its own a lab is "lab": a person may have one up, or another kernel's test.
-NAME = "verbs"
+NAME = "never-up"
 
 
 def lab(verb: str, *words: str, status: int = 0, stdin: str = "", before: tuple[str, ...] = ()) -> str:
