@@ -18,7 +18,7 @@
 #define QUEUE_DEPTH	128
 #define QUEUES_MAX	4U	/* a slow donor holds up its sender only */
 #define TIMEOUT_MS	30000	/* of the block layer; donors have shorter ones */
-#define NO_MERGE_MS	10000	/* after the last refused write neighbours are merged again */
+#define NO_MERGE_MS	10000	/* after the last reason neighbours are merged again */
 
 /* Adding and removing, one at a time. Outermost; nobody holds node->lock and wants it. */
 static DEFINE_MUTEX(admin_lock);
@@ -688,7 +688,7 @@ void hc_disk_merge_again(struct hc_disk *disk)
 	if (!at || time_before(jiffies, at + msecs_to_jiffies(NO_MERGE_MS)))
 		return;
 	blk_queue_flag_clear(QUEUE_FLAG_NOMERGES, disk->gd->queue);
-	/* Refused again meanwhile: that flag may have been set before it was cleared here. */
+	/* A reason meanwhile: that flag may have been set before it was cleared here. */
 	if (cmpxchg(&disk->no_merge_at, at, 0) != at)
 		blk_queue_flag_set(QUEUE_FLAG_NOMERGES, disk->gd->queue);
 }

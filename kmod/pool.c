@@ -117,6 +117,12 @@ static u64 env_slabs(struct hc_pool *pool, u32 env)
 	return n;
 }
 
+/* Memory is out, and nobody has looked since what could come back. */
+static bool oom_waits(struct hc_pool *pool)
+{
+	return atomic_read(&pool->oom_asked) != READ_ONCE(pool->oom_served);
+}
+
 static u64 lendable(struct hc_pool *pool)
 {
 	u64 avail = available_bytes(), by_limit, by_ram;
@@ -124,17 +130,11 @@ static u64 lendable(struct hc_pool *pool)
 	if (pool->drain || pool->is_ending || pool->nr_slabs >= pool->limit_slabs)
 		return 0;
 	/* What was called back for a program here is not lent again before that program has it. */
-	if (pool->short_until && time_before(jiffies, pool->short_until))
+	if (oom_waits(pool) || (pool->short_until && time_before(jiffies, pool->short_until)))
 		return 0;
 	by_limit = pool->limit_slabs - pool->nr_slabs;
 	by_ram = avail > pool->reserve_bytes ? (avail - pool->reserve_bytes) / SLAB_BYTES : 0;
 	return min(by_limit, by_ram);
-}
-
-/* Memory is out, and nobody has looked since what could come back. */
-static bool oom_waits(struct hc_pool *pool)
-{
-	return atomic_read(&pool->oom_asked) != READ_ONCE(pool->oom_served);
 }
 
 /* ---- leases ---- */
@@ -384,25 +384,40 @@ static bool recall_due(const struct hc_lslab *slab)
 	return !slab->recalled || time_after(jiffies, slab->recalled + msecs_to_jiffies(ms));
 }
 
+/* Its borrower was told lately, as far as we know, and has not given it back yet. */
+static bool is_told(const struct hc_lslab *slab)
+{
+	return !recall_due(slab) && !test_bit(HC_LSLAB_UNHEARD, &slab->flags);
+}
+
 /*
- * Its borrower was told lately and has not given it back yet. One that does not even
+ * To be counted on: others need not be asked in its place. A borrower that does not even
  * answer that it was told gives nothing back soon.
  */
 static bool is_coming(const struct hc_pool *pool, const struct hc_lslab *slab)
 {
-	if (recall_due(slab) || test_bit(HC_LSLAB_UNHEARD, &slab->flags))
-		return false;
-	return !test_bit(slab->target, pool->telling) ||
-	       time_before(jiffies, slab->recalled + msecs_to_jiffies(HEARD_MS));
+	return is_told(slab) &&
+	       (!test_bit(slab->target, pool->telling) ||
+		time_before(jiffies, slab->recalled + msecs_to_jiffies(HEARD_MS)));
+}
+
+/*
+ * Worth waiting for when memory is out: its borrower is there. An answer may take a while behind
+ * the pages on the same connection; one that stays silent loses the connection.
+ */
+static bool may_come(const struct hc_pool *pool, const struct hc_lslab *slab)
+{
+	return is_told(slab) && !test_bit(slab->target, pool->vain) &&
+	       READ_ONCE(pool->node->targets[slab->target].is_live);
 }
 
 /* In this order: what comes back without moving a page; the rest; what was asked for in vain. */
 enum recall_pass { RECALL_EMPTY, RECALL_FIRST, RECALL_AGAIN, RECALL_PASSES };
 
 static bool recall_fits(const struct hc_pool *pool, const struct hc_lslab *slab,
-			enum recall_pass pass)
+			const unsigned long *done, enum recall_pass pass)
 {
-	if (test_bit(slab->target, pool->telling))
+	if (test_bit(slab->target, pool->telling) || (done && test_bit(slab->target, done)))
 		return false;
 	if (pass != RECALL_AGAIN && test_bit(slab->target, pool->vain))
 		return false;
@@ -416,8 +431,11 @@ static bool recall_fits(const struct hc_pool *pool, const struct hc_lslab *slab,
 	}
 }
 
-/* Tell one borrower of up to @max slabs that are to come back; their number. */
-static u32 recall_start(struct hc_pool *pool, u32 max)
+/*
+ * Tell one borrower of up to @max slabs that are to come back; their number. @done: borrowers
+ * not to be told, it is added then; or NULL.
+ */
+static u32 recall_start(struct hc_pool *pool, u32 max, unsigned long *done)
 {
 	struct hc_lslab *slab, *tmp;
 	struct hc_peer *peer = NULL;
@@ -430,7 +448,8 @@ static u32 recall_start(struct hc_pool *pool, u32 max)
 		list_for_each_entry_safe(slab, tmp, &pool->slabs, list) {
 			if (nr == max)
 				break;
-			if (!recall_fits(pool, slab, pass) || (peer && slab->peer != peer->id))
+			if (!recall_fits(pool, slab, done, pass) ||
+			    (peer && slab->peer != peer->id))
 				continue;
 			/* It has slabs, so hc_pool_forget() is still to come, and waits for us. */
 			if (!peer)
@@ -448,6 +467,8 @@ static u32 recall_start(struct hc_pool *pool, u32 max)
 	if (nr) {
 		recall->nr = nr;
 		__set_bit(peer->target, pool->telling);
+		if (done)
+			__set_bit(peer->target, done);
 		queue_work(hc_lease_wq, &recall->work);
 	}
 	mutex_unlock(&pool->lock);
@@ -503,35 +524,14 @@ void hc_pool_peer_init(struct hc_peer *peer)
 	INIT_WORK(&peer->recall.work, recall_work_fn);
 }
 
-static u64 coming_slabs(struct hc_pool *pool)
+static u64 slabs_that(struct hc_pool *pool,
+		      bool (*is)(const struct hc_pool *pool, const struct hc_lslab *slab))
 {
 	struct hc_lslab *slab;
 	u64 n = 0;
 
 	list_for_each_entry(slab, &pool->slabs, list)
-		n += is_coming(pool, slab);
-	return n;
-}
-
-/*
- * Worth waiting for when memory is out: its borrower was told, or is being told, and is there. An
- * answer may take a while behind the pages on the same connection; one that stays silent
- * loses the connection.
- */
-static bool may_come(const struct hc_pool *pool, const struct hc_lslab *slab)
-{
-	return !recall_due(slab) && !test_bit(HC_LSLAB_UNHEARD, &slab->flags) &&
-	       !test_bit(slab->target, pool->vain) &&
-	       READ_ONCE(pool->node->targets[slab->target].is_live);
-}
-
-static u64 hoped_slabs(struct hc_pool *pool)
-{
-	struct hc_lslab *slab;
-	u64 n = 0;
-
-	list_for_each_entry(slab, &pool->slabs, list)
-		n += may_come(pool, slab);
+		n += is(pool, slab);
 	return n;
 }
 
@@ -563,7 +563,7 @@ static u32 recall_wanted(struct hc_pool *pool, bool oom, unsigned int *ret_again
 	own = avail + pool->nr_slabs * SLAB_BYTES;
 	next = own < pool->last_own ? avail - min(avail, pool->last_own - own) : avail;
 	pool->last_own = own;
-	coming = coming_slabs(pool);
+	coming = slabs_that(pool, is_coming);
 	pool->pressure = next < pool->reserve_bytes;
 	pool->free_slabs = lendable(pool);
 	if (pool->drain) {
@@ -585,6 +585,7 @@ static u32 recall_wanted(struct hc_pool *pool, bool oom, unsigned int *ret_again
 static void watch_work_fn(struct work_struct *work)
 {
 	struct hc_pool *pool = container_of(to_delayed_work(work), struct hc_pool, watch_work);
+	DECLARE_BITMAP(told, HC_TARGETS) = {};
 	unsigned int again_ms;
 	int asked = atomic_read(&pool->oom_asked);	/* who asks later is served later */
 	bool oom = asked != pool->oom_served;
@@ -592,15 +593,15 @@ static void watch_work_fn(struct work_struct *work)
 	u32 nr = 1;
 
 	while (want && nr) {
-		nr = recall_start(pool, min_t(u32, want, HCW_LEASE_MAX));
+		nr = recall_start(pool, min_t(u32, want, HCW_LEASE_MAX), NULL);
 		want -= nr;
 	}
-	/* A few of each: whoever is told is not asked twice, and the first ones come sooner. */
-	while (oom && recall_start(pool, OOM_EACH))
+	/* A few of each, so that the first ones come sooner. */
+	while (oom && recall_start(pool, OOM_EACH, told))
 		;
 	mutex_lock(&pool->lock);
 	pool->recall_more = want && !bitmap_empty(pool->telling, HC_TARGETS);
-	WRITE_ONCE(pool->nr_coming, hoped_slabs(pool));
+	WRITE_ONCE(pool->nr_coming, slabs_that(pool, may_come));
 	mutex_unlock(&pool->lock);
 	/* Pairs with oom_notify(): who is served sees nr_coming of this look. */
 	smp_store_release(&pool->oom_served, asked);

@@ -524,6 +524,29 @@ START_TEST(recall_moves_pages)
 }
 END_TEST
 
+/* Both other copies can be read: the one whose donor answers is. */
+START_TEST(repair_reads_from_who_answers)
+{
+	u32 a = (u32)hc_map_slab_add(&map, &env, A, 1), b = (u32)hc_map_slab_add(&map, &env, B, 1);
+	struct hc_repair r;
+
+	store(4, A, B, 9);
+	hc_map_slab_recall(&map, a);
+	targets[A].is_suspect = true;
+	ck_assert_int_eq(hc_map_repair_next(&map, targets, 2 * SLOTS, &r), 1);
+	ck_assert_uint_eq(hc_loc_slab(r.src), b);
+	hc_map_repair_end(&map, &r, HC_LOC_NONE);
+	targets[B].is_suspect = true;	/* no better one: the first */
+	ck_assert_int_eq(hc_map_repair_next(&map, targets, 2 * SLOTS, &r), 1);
+	ck_assert_uint_eq(hc_loc_slab(r.src), a);
+	hc_map_repair_end(&map, &r, HC_LOC_NONE);
+	targets[A].is_live = false;
+	ck_assert_int_eq(hc_map_repair_next(&map, targets, 2 * SLOTS, &r), 1);
+	ck_assert_uint_eq(hc_loc_slab(r.src), b);
+	hc_map_repair_end(&map, &r, HC_LOC_NONE);
+}
+END_TEST
+
 /* The slot is freed, or freed and written anew, while its repair is under way. */
 START_TEST(repair_overtaken)
 {
@@ -763,6 +786,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, quarantine);
 	tcase_add_test(t, recall_waits);
 	tcase_add_test(t, recall_moves_pages);
+	tcase_add_test(t, repair_reads_from_who_answers);
 	tcase_add_test(t, repair_overtaken);
 	tcase_add_test(t, bad_copy);
 	tcase_add_test(t, bad_copy_while_others_read);
