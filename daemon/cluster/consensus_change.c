@@ -51,7 +51,6 @@ static size_t entry_len(size_t len)
 
 struct proposal {
 	struct raft_apply req;
-	struct hcd_consensus *c;
 	hcd_propose_cb cb;
 	void *arg;
 };
@@ -61,11 +60,8 @@ static void on_applied(struct raft_apply *req, int status, void *result)
 	struct proposal *p = req->data;
 	int error = hcd_engine_errno(status);
 
-	if (status == RAFT_IOERR || status == RAFT_NOSPACE) {
-		if (!p->c->error[0])
-			hcd_engine_disk(p->c, raft_strerror(status));
+	if (status == RAFT_IOERR || status == RAFT_NOSPACE)
 		error = -ESTALE;	/* others may have it already, and commit it */
-	}
 	p->cb(error, status == 0 ? result : NULL, p->arg);
 	free(p);
 }
@@ -76,8 +72,10 @@ int hcd_log_check(const char *dir)
 
 	if (access(dir, W_OK) < 0 && errno != ENOENT)
 		return -errno;
-	return statvfs(dir, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize >= DISK_LEAST ? 0 :
-											-ENOSPC;
+	if (statvfs(dir, &st) < 0)
+		return 0;
+	return (uint64_t)st.f_bavail * st.f_frsize < DISK_LEAST ||
+	       (st.f_files && !st.f_favail) ? -ENOSPC : 0;
 }
 
 int hcd_consensus_propose(struct hcd_consensus *c, const void *data, size_t len,
@@ -102,7 +100,6 @@ int hcd_consensus_propose(struct hcd_consensus *c, const void *data, size_t len,
 	memset(buf.base, 0, buf.len);
 	memcpy(buf.base, &le, sizeof(le));
 	memcpy((uint8_t *)buf.base + ENTRY_HDR, data, len);
-	p->c = c;
 	p->cb = cb;
 	p->arg = arg;
 	p->req.data = p;

@@ -442,7 +442,8 @@ void hcd_do_cluster_recover(struct hcd_request *req)
 		return;
 	}
 	/* What it has not yet copied to the others may be on this disk only. */
-	if (discard && hcd_consensus_may_pass(c->consensus)) {
+	if (discard && hcd_consensus_may_pass(c->consensus) &&
+	    hcd_log_check(req->d->state_dir) < 0) {
 		hcd_request_fail(req, "This node's log is not damaged, it only can't be written: make room on its disk, or make it writable, and it goes on by itself.");
 		return;
 	}
