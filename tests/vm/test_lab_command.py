@@ -17,13 +17,16 @@ from labkit import paths
 from labkit.vmtest import vmtest
 
 LAB = str(paths.VM_DIR / "lab")
-# Without a name of its own a lab is "lab": a person may have one up, or another kernel's test.
-NAME = "never-up"
+
+
+def name() -> str:
+    """Without a name of its own a lab is "lab": a person may have one up, or this test on another kernel."""
+    return f"verbs-{os.getpid()}"
 
 
 def lab(verb: str, *words: str, status: int = 0, stdin: str = "", before: tuple[str, ...] = ()) -> str:
     """stdout of `lab @verb @words`, which has to end with @status; of a failure, its one sentence."""
-    done = subprocess.run([*before, LAB, verb, *(() if verb == "doctor" else ("--name", NAME)), *words], text=True,
+    done = subprocess.run([*before, LAB, verb, *(() if verb == "doctor" else ("--name", name())), *words], text=True,
                           input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240)
     assert done.returncode == status, f"lab {verb} {' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
@@ -42,7 +45,7 @@ def on_terminal(typed: str, *words: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 90, 0, 0))
     before = termios.tcgetattr(theirs)
-    person = subprocess.Popen([LAB, *words[:1], "--name", NAME, *words[1:]], stdin=theirs, stdout=theirs, stderr=theirs)
+    person = subprocess.Popen([LAB, *words[:1], "--name", name(), *words[1:]], stdin=theirs, stdout=theirs, stderr=theirs)
     shown, deadline = "", time.monotonic() + 60
     while (person.poll() is None or select.select([ours], [], [], 0)[0]) and time.monotonic() < deadline:
         if select.select([ours], [], [], 0.2)[0]:
@@ -59,13 +62,11 @@ def on_terminal(typed: str, *words: str) -> str:
 
 @vmtest(nodes=0, tags=("ci",), kernels=("6.1",), timeout=300)
 def test_lab_verbs_by_hand(kernel):
-    global NAME     # pylint: disable=global-statement
-    NAME = f"verbs-{os.getpid()}"
     assert "there is no lab" in lab("exec", "n1", "true", status=1)
     shown = lab("up", "-n", "2", "--kernel", kernel, "--mem", "512", "--life", "10m")
     try:
         rows = shown.splitlines()
-        assert len(rows) == 3 and re.search(rf"^{NAME} +n2 +up +10\.77\.0\.2 +512 MB ", rows[2]), shown
+        assert len(rows) == 3 and re.search(rf"^{name()} +n2 +up +10\.77\.0\.2 +512 MB ", rows[2]), shown
         assert "is up already" in lab("up", "-n", "2", status=1)
 
         # exec: output, status, stdin, time.
@@ -120,10 +121,10 @@ def test_lab_verbs_by_hand(kernel):
         inside("n2", "test ! -e /gone")
         lab("check")
         names = [one["name"] for one in json.loads(subprocess.check_output([LAB, "list", "--json"]))]
-        assert NAME in names, names
+        assert name() in names, names
     finally:
         lab("down")
-    assert NAME not in lab_list()
+    assert name() not in lab_list()
     assert "there is no lab" in lab("console", "n1", status=1)
     lab("down")
 
@@ -144,4 +145,4 @@ def test_lab_says_what_a_machine_lacks(kernel):
     assert "lacks  root" in shown and shown.endswith("The lab can't run here: see the lines that start with lacks.\n"), shown
     said = lab("up", "-n", "1", status=1, before=nobody)
     assert re.fullmatch(r"lab: [^\n]*root[^\n]*\n", said), said
-    assert NAME not in lab_list() and not (paths.LAB_DIR / "run" / NAME).exists()
+    assert name() not in lab_list() and not (paths.LAB_DIR / "run" / name()).exists()
