@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What changes in a container while it runs, when its environment has several nodes: whether it
- * leads, and who may log in to it. It sees the directory, and can't write it; hyperchain-init
- * looks at it each second.
+ * leads, and who may log in to it. It sees the directory, and can't write it. sshd looks at it for
+ * each login, so that what changes here holds from the next one on.
  *
- *	role			"leader" or "worker"
+ *	role			"leader" or "worker", for who wants to know
  *	keys/LOGIN		the user's where it leads, the administrator's for root
+ *	root			a link to /, where it leads: the way to the keys in people's homes
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,17 @@ static int put(const struct hcc_place *place, const char *name, const char *text
 	return r;
 }
 
+/* In there "/" is the container's own. */
+static int put_root(const struct hcc_place *place, bool is_leader)
+{
+	char path[HCC_PATH_LEN + 64];
+
+	snprintf(path, sizeof(path), "%s/root", place->live);
+	if (is_leader)
+		return symlink("/", path) < 0 && errno != EEXIST ? -errno : 0;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 /* NULL: there are none, or no memory; a file that can't be keys is none. */
 static char *admin_keys(void)
 {
@@ -92,7 +104,7 @@ int hcc_live(const struct hcc_spec *spec, const struct hcc_place *place,
 	if (asprintf(&both, "%s%s", spec->is_leader ? spec->keys : "", admin ? : "") < 0)
 		both = NULL;
 	r = r ? : both ? put(place, "keys/root", both) : -ENOMEM;
-	/* Its keys go before its role does, and come before it. */
+	r = r ? : put_root(place, spec->is_leader);
 	r = r ? : put(place, user, spec->is_leader ? spec->keys : "");
 	r = r ? : put(place, "role", spec->is_leader ? "leader\n" : "worker\n");
 	free(both);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,32 +15,20 @@
 #include <unistd.h>
 
 #define SSHD		"/usr/sbin/sshd"
-#define ROLE		"/.hyperchain/live/role"
+#define LIVE		"/.hyperchain/live"
 #define END_S		5
 #define RETRY_MAX_S	30
 
 /*
- * What this container is: 'l' leads its environment, 'w' only works for it, 0: there is nothing
- * to lead. It may change.
+ * Who may log in changes with what the container is to its environment, and sshd is not to be
+ * started anew for it: a login in between would be refused. So sshd looks for keys where the
+ * environment's own come and go (tools/container/live.c), if it has several nodes.
  */
-static char read_role(void)
+static pid_t start_sshd(void)
 {
-	char role = 0;
-	int fd = open(ROLE, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, &role, 1) != 1)
-		role = 'w';
-	close(fd);
-	return role;
-}
-
-static pid_t start_sshd(char role)
-{
-	char *keys = role == 'l' ? "AuthorizedKeysFile=/.hyperchain/live/keys/%u .ssh/authorized_keys" :
-		     role ? "AuthorizedKeysFile=/.hyperchain/live/keys/%u" :
-			    "AuthorizedKeysFile=/etc/hyperchain/keys/%u .ssh/authorized_keys";
+	char *keys = access(LIVE, F_OK) == 0 ?
+			     "AuthorizedKeysFile=" LIVE "/keys/%u " LIVE "/root/%h/.ssh/authorized_keys" :
+			     "AuthorizedKeysFile=/etc/hyperchain/keys/%u .ssh/authorized_keys";
 	char *argv[] = {
 		SSHD, "-D", "-e",
 		"-o", "HostKey=/etc/ssh/ssh_host_ed25519_key",
@@ -106,7 +93,6 @@ int main(void)
 	struct timespec limit = { .tv_sec = 1 };
 	time_t began = 0, wait_s = 1;
 	pid_t sshd = 0, pid;
-	char role = 0, now;
 	sigset_t set;
 
 	if (getpid() != 1) {
@@ -122,19 +108,11 @@ int main(void)
 
 		/* Started anew when it ended, but not in a hot circle. */
 		if (!sshd && time(NULL) - began >= wait_s) {
-			wait_s = wait_s && time(NULL) - began < 60 ? wait_s * 2 : 1;
+			wait_s = time(NULL) - began < 60 ? wait_s * 2 : 1;
 			if (wait_s > RETRY_MAX_S)
 				wait_s = RETRY_MAX_S;
 			began = time(NULL);
-			role = read_role();
-			sshd = start_sshd(role);
-		}
-		/* Who is logged in stays; the next one meets the new rules. */
-		now = read_role();
-		if (now != role && sshd) {
-			role = now;
-			kill(sshd, SIGTERM);
-			wait_s = 0;
+			sshd = start_sshd();
 		}
 		sig = sigtimedwait(&set, &info, &limit);
 		if (sig == SIGTERM || sig == SIGPWR || sig == SIGINT)
