@@ -19,15 +19,17 @@ from . import report
 from .field import ROUNDS, Field
 from .figure import Figure, NotTaken, Outcome
 from .ground import Ground
+from .host import Host, daemons
 
 # Files beside benchkit/; figures with the same ground run on the same guests, the most important one first.
 ORDER = ("swap_random_nbd", "swap_random_nvme", "donor_cpu", "fabric_latency", "swap_read", "fault_time",
          "swap_sequential_nvme", "swap_checksum", "swap_random_two_copies", "swap_random_default", "swap_stripe",
-         "swap_programs")
+         "swap_programs", "control_failover", "control_node_failure", "daemon_footprint", "simulate_tick")
 
 # Figures that have a goal and no file yet.
 LATER = (
     (Figure("shm.miss", "round trips", 1.0, "48-byte ping through the module"), "shared memory is not built yet"),
+    (Figure("control.agents", "of a core", 1.0, "a limit of 20 % of a core"), "nothing plays 1,000 agents yet"),
 )
 
 BORROWER_MB, DONOR_MB, RIVAL_MB = 256, 256, 384  # RAM of n1, of donors, of the one that has the rivals' memory, too
@@ -59,7 +61,7 @@ class Bench:
         self.outcomes: list[Outcome] = []
         self.facts: list[str] = []
         self.failures = 0
-        self.accelerator = choose(ensure(arguments.kernel))
+        self.accelerator = "none"
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
@@ -70,11 +72,15 @@ class Bench:
         if not wanted:
             print(f"bench: no figure's file has {pattern!r} in its name: {', '.join(ORDER)}", file=sys.stderr)
             return 2
+        guests = [module for module in wanted if not hasattr(module, "HOST")]
         grounds: dict[Ground, list[ModuleType]] = {}
-        for module in wanted:
+        for module in guests:
             grounds.setdefault(getattr(module, "GROUND", Ground()), []).append(module)
+        if guests:
+            self.accelerator = choose(ensure(self.arguments.kernel))
         for ground, modules in grounds.items():
             self._on_ground(ground, modules)
+        self._on_host([module for module in wanted if hasattr(module, "HOST")])
         self.facts.append(f"the host's load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs at the end")
         self._write()
         self._end()
@@ -106,11 +112,18 @@ class Bench:
                 if module not in done:
                     self._keep(module, None, "its guests failed: " + _last_line(error))
 
-    def _failed(self, error: LabError) -> None:
+    def _on_host(self, modules: list[ModuleType]) -> None:
+        """All that needs no guest."""
+        host = Host(self.say, self.arguments.rounds)
+        for module in modules:
+            self._take(module, host)
+        self.facts += host.notes
+
+    def _failed(self, error: Exception) -> None:
         print(error, file=sys.stderr)
         self.failures += 1
 
-    def _take(self, module: ModuleType, field: Field) -> None:
+    def _take(self, module: ModuleType, field: Field | Host) -> None:
         """One figure. What fails costs this one only."""
         figure = getattr(module, "FIGURE", None)
         self.say(figure.name if figure else module.__name__)
@@ -122,7 +135,7 @@ class Bench:
                 samples = module.measure(field)
         except NotTaken as error:
             why = str(error)
-        except LabError as error:
+        except (LabError, daemons().Failed) as error:
             why = _last_line(error)
             self._failed(error)
         self._keep(module, samples, why)
@@ -153,13 +166,13 @@ class Bench:
         print("written to build/bench.json; ratios count, absolute numbers are this machine's")
 
 
-def _last_line(error: LabError) -> str:
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), "the lab failed")
+def _last_line(error: Exception) -> str:
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), "it failed")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench", description="Measure hyperchain against NBD and NVMe/TCP "
-                                     "in the same guests; prints a table and writes build/bench.json.")
+    parser = argparse.ArgumentParser(prog="bench", description="Measure hyperchain against NBD and NVMe/TCP in the "
+                                     "same guests, and its cluster by itself; prints a table and writes build/bench.json.")
     parser.add_argument("--kernel", default="6.12", help="6.1 or 6.12 (default 6.12)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"repetitions (default {ROUNDS})")
     parser.add_argument("-k", metavar="PATTERN", help="only figures whose file's name contains this; "
