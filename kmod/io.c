@@ -28,7 +28,7 @@
 #define RETRY_MS	10	/* between tries that wait for something */
 #define LEASE_RETRY_MS	1	/* the same, for a lease that is on its way */
 #define LEASE_WAIT_MS	200	/* wait for a lease rather than use the local device */
-#define ROOM_WAIT_MS	2000	/* wait for room anywhere before a write is refused */
+#define ROOM_WAIT_MS	2000U	/* wait for room anywhere before a write is refused */
 #define EVENT_MS	5000	/* quota and room events of one environment */
 
 #define IO_RUNS		(HC_COPIES * HC_IO_PAGES)
@@ -501,6 +501,12 @@ static bool is_full(struct hc_io *io)
 	return io->env->is_full && nr_live(io) >= io->env->map.replicas;
 }
 
+/* A donor that may lend has an answer to give: on a starved machine it takes its time. */
+static unsigned int room_wait_ms(const struct hc_place *place)
+{
+	return place->is_dry ? max(hc_request_timeout_ms, ROOM_WAIT_MS) : ROOM_WAIT_MS;
+}
+
 /*
  * Claim slots and places. A write that waited for room in vain is refused, and the
  * next ones of its environment at once, until one finds room: who reclaims must not
@@ -527,7 +533,7 @@ static int write_claim(struct hc_io *io)
 	if (err || !need)
 		goto out;
 	hc_place(env, disk->node->targets, need, NULL, 0, env->replicas, &place);
-	may_wait = !io_expired(io, ROOM_WAIT_MS) && !is_full(io);
+	may_wait = !io_expired(io, room_wait_ms(&place)) && !is_full(io);
 	if (place.is_dry && may_wait && !io_expired(io, LEASE_WAIT_MS))
 		err = -EAGAIN;
 	else if (!place.is_safe)
