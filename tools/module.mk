@@ -25,7 +25,7 @@ HELPERS		:= $(B)/bin/hyperchain-shadow $(B)/bin/hyperchain-restore $(B)/bin/hype
 
 # Starts containers for the daemon, with liblxc.
 CONTAINER_PKGS	:= lxc libarchive jansson libgcrypt libsystemd
-CONTAINER_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/container/*.c)))
+CONTAINER_OBJ	:= $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/container/*.c)) tools/helper/filter.c)
 CONTAINER	:= $(B)/bin/hyperchain-container
 
 # What an environment sees as its machine, by FUSE.
@@ -68,12 +68,15 @@ $(B)/bin/hyperchain: $(TOOLS_OBJ) $(B)/lib/libhcnl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS) $(NEWT_LIBS)
 
+# Answers for those in the container; who comes in by the container helper joins them.
+$(B)/bin/hyperchain-init: $(B)/obj/tools/helper/answer.o $(B)/obj/tools/helper/filter.o
+
 $(HELPERS): $(B)/bin/hyperchain-%: $(B)/obj/tools/helper/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -no-pie -o $@ $^ -lpthread
 
-$(CONTAINER_OBJ): CPPFLAGS += -Wno-format-truncation $(shell pkg-config --cflags $(CONTAINER_PKGS) 2>/dev/null)
+$(CONTAINER_OBJ): CPPFLAGS += -I. -Wno-format-truncation $(shell pkg-config --cflags $(CONTAINER_PKGS) 2>/dev/null)
 
 $(CONTAINER): $(CONTAINER_OBJ)
 	@mkdir -p $(@D)

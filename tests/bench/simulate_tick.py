@@ -2,7 +2,8 @@
 """All periodic checks of a large cluster, once.
 
 Measured: `hyperchain simulate` of 10,000 nodes with 100,000 processes; the CPU time (it has one thread and waits for
-nothing) of a run with 101 ticks less that of one with 1 tick, divided by 100. The goal's growth, n log n at most, is told as a fact: the same for a fourth of it.
+nothing) of a run with 101 ticks less that of one with 1 tick, divided by 100. The goal's growth, n log n at most, is
+told as a fact: the same for a fourth of it.
 Not measured: the first tick, which meets a described cluster that nobody has put in order, and reading the file.
 """
 

@@ -30,7 +30,8 @@ TABLE = [
     ("kmod mechanism", r"kmod/", {"kmod mechanism", "kmod policy", "wire", "uapi"}, None),
     ("netlink library", r"tools/lib/", {"netlink library", "uapi"}, None),
     ("helpers", r"tools/helper/", {"helpers", "wire", "uapi"}, NO_NETLINK),
-    ("tools", r"tools/", {"tools", "netlink library", "daemon policy", "uapi"}, NO_NETLINK),
+    # The container helper shares a file with the container's first process.
+    ("tools", r"tools/", {"tools", "helpers", "netlink library", "daemon policy", "uapi"}, NO_NETLINK),
     ("daemon policy", r"daemon/policy/", {"daemon policy", "uapi"}, PURE_USER),
     ("daemon front end", r"daemon/main\.c$",
      {"daemon mechanism", "daemon policy", "netlink library", "generated", "uapi"}, NO_NETLINK),

@@ -38,7 +38,7 @@ def test_R2_jobs_in_an_environment(lab):
     n1.wait_for("hyperchain user request alice --units 30", 30)
     waiting = submit(n1, "id -un")
     assert job(n1, waiting)["state"] == "queued", job(n1, waiting)
-    box.create("alice")
+    box.create("alice", "--memory 256M")
     c.say("alice is made")
 
     def kill_both():
@@ -51,6 +51,11 @@ def test_R2_jobs_in_an_environment(lab):
     assert until(lab, n1, number, "ended")["status"] == 5, job(n1, number)
     said = output(n1, number).split("\n")
     assert said == ["/home/alice", "1000", f"0::/job-{number}.1", "/home/alice"], said
+    # What the kernel tells it of the machine is what /proc shows.
+    number = submit(n1, "sh -c 'getconf _PHYS_PAGES; grep MemTotal /proc/meminfo; nproc'")
+    until(lab, n1, number, "ended")
+    told = output(n1, number).split()
+    assert int(told[0]) * 4 == int(told[2]) < 600 << 10 and told[4] == "1", told
     # All that it wrote, in pieces, to a reader that is slow to come; and no more than is kept.
     number = submit(n1, "sh -c 'yes 0123456789abcde | head -c 16777216'")
     until(lab, n1, number, "ended")
@@ -88,6 +93,6 @@ def test_R2_jobs_in_an_environment(lab):
     assert n1.output("pgrep -c -f 'while .*end[1]'").strip() == "1", "both runs are there"
     n1.run(f"touch {DIRECTORY}/env/alice/root/home/alice/end1")
     assert until(lab, n1, goes, "ended")["status"] == 0 and output(n1, goes) == "1", job(n1, goes)
-    assert len(json.loads(n1.output("hyperchain job list --all --json"))["jobs"]) == 7
+    assert len(json.loads(n1.output("hyperchain job list --all --json"))["jobs"]) == 8
     n1.run("hyperchain env del alice", 120)
     lab.check()

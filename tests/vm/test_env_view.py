@@ -28,6 +28,13 @@ def test_R2_one_machine(lab):
     assert box.ssh("alice", "grep -c ^processor /proc/cpuinfo; grep -c '^cpu[0-9]' /proc/stat").split() == ["2", "2"]
     top = box.ssh("alice", "TERM=dumb top -b -n 1 | head -5; uptime; vmstat")
     assert "288.0 total" in top, top
+    # Programs that ask the kernel are told the same, whoever asks.
+    told = box.ssh("alice", "nproc; getconf _PHYS_PAGES; taskset -p $$ | grep -o '[^ ]*$'; taskset -c 1 true && taskset -c 0,1 nproc")
+    assert told.split() == ["2", str(288 * 256), "3", "2"], told
+    assert n1.output("hyperchain env exec alice nproc").strip() == "2"
+    # A processor that no node has is an error as anywhere.
+    refused = box.ssh("alice", "taskset -c 7 true 2>&1 || true")
+    assert "nvalid argument" in refused, refused
     # Both are counted: what is used here, and time that passes there.
     first = box.ssh("alice", "grep ^cpu1 /proc/stat")
     lab.wait_for(lambda: box.ssh("alice", "grep ^cpu1 /proc/stat") != first, 30, "time passes on the other node")

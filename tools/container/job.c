@@ -36,6 +36,7 @@
 
 #include "container.h"
 #include "job.h"
+#include "tools/helper/filter.h"
 
 #define JOBS		HCC_DIR "/job"
 #define LXC_DIR		HCC_DIR "/lxc"
@@ -185,6 +186,7 @@ static int begin(void *arg)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	umask(022);
+	hch_filter_join();
 	if (!find_user(p->user, &pw, buf, sizeof(buf)))
 		give_up(p, "The environment's /etc/passwd has no user %s.", p->user);
 	/* Others of the container must not run what they like as him. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "container.h"
+#include "tools/helper/filter.h"
 
 #define LXC_DIR		HCC_DIR "/lxc"
 #define STOP_S		10
@@ -264,6 +265,13 @@ pid_t hcc_pid(const char *name)
 	return pid > 0 ? pid : 0;
 }
 
+/* The first thing that is done inside: as root of the container. */
+static int run_inside(void *arg)
+{
+	hch_filter_join();
+	return lxc_attach_run_command(arg);
+}
+
 int hcc_exec(const char *name, char *const argv[], char error[HCC_ERROR_LEN])
 {
 	lxc_attach_options_t opt = LXC_ATTACH_OPTIONS_DEFAULT;
@@ -285,7 +293,7 @@ int hcc_exec(const char *name, char *const argv[], char error[HCC_ERROR_LEN])
 	/* The host's terminal stays outside: who has it could type into it. */
 	if (isatty(STDIN_FILENO))
 		opt.attach_flags |= LXC_ATTACH_TERMINAL;
-	r = c->attach(c, lxc_attach_run_command, &command, &opt, &pid);
+	r = c->attach(c, run_inside, &command, &opt, &pid);
 	if (r < 0 || waitpid(pid, &status, 0) < 0)
 		r = hcc_fail(error, -EIO, "Nothing can be started in environment %s.", name);
 	else

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * hyperchain-init: the first process of an environment's container. It reaps, keeps sshd running,
- * and ends everything when it is told to end. Static: the image need not have any library of ours.
+ * answers what programs ask about the machine, and ends everything when it is told to end. Static:
+ * the image need not have any library of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "filter.h"
 
 #define SSHD		"/usr/sbin/sshd"
 #define LIVE		"/.hyperchain/live"
@@ -102,6 +105,9 @@ int main(void)
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	prepare();
+	/* Without it they see this node alone. */
+	if (hch_answer_start() == 0)
+		hch_filter_join();
 	for (;;) {
 		siginfo_t info;
 		int sig;
