@@ -210,6 +210,7 @@ static void fill_status(Hcp__Status *msg, void *ctx)
 	msg->storage_total = st.storage_total;
 	msg->storage_free = st.storage_free;
 	msg->epoch = st.epoch;
+	msg->log_broken = d->control && hcd_control_is_broken(d->control);
 	hcd_shared_boxes(d, msg);
 	msg->address = d->config.node.address;
 	msg->port = d->config.node.port;

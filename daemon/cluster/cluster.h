@@ -42,6 +42,7 @@ struct hcd_status {
 	uint64_t epoch, uptime_s;
 	uint32_t cpus, load_milli, memory_pressure_milli;
 	bool pool_draining, pool_has_pressure;
+	bool log_broken;		/* of a member: the cluster's log can't be written there */
 	/* R1; millionths plus 1, 0 = unknown. */
 	uint32_t load_now, cpu_busy, memory_used;
 	char kernel[HCD_KERNEL_LEN];		/* "" = unknown, as below */

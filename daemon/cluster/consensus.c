@@ -284,6 +284,11 @@ bool hcd_consensus_may_pass(const struct hcd_consensus *c)
 	return hcd_consensus_state(c) == HCD_CONSENSUS_BROKEN && c->is_disk;
 }
 
+bool hcd_consensus_has_written(const struct hcd_consensus *c)
+{
+	return c->has_written;
+}
+
 uint32_t hcd_consensus_leader(const struct hcd_consensus *c)
 {
 	const char *address;
@@ -388,7 +393,7 @@ void hcd_engine_disk(struct hcd_consensus *c, const char *why)
 
 	c->is_disk = true;
 	snprintf(c->error, sizeof(c->error),
-		 "The cluster's log in %s can't be written (%.100s): make room on that disk, or make it writable; it is tried again each few seconds.",
+		 "The cluster's log in %s can't be written (%.100s): make room on that disk, or make it writable; it is tried again by itself.",
 		 c->dir, r < 0 ? strerror(-r) : why);
 }
 
@@ -450,6 +455,7 @@ static void on_append(struct raft_io_append *req, int status)
 {
 	struct append *a = req->data;
 
+	a->c->has_written |= status == 0;
 	if (status != 0 && status != RAFT_CANCELED && !a->c->error[0])
 		hcd_engine_disk(a->c, raft_strerror(status));
 	a->cb(a->of, status);

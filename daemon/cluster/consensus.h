@@ -92,6 +92,9 @@ const char *hcd_consensus_error(const struct hcd_consensus *c);
 /* BROKEN by the disk only: once that takes the log again, stop this and start anew. */
 bool hcd_consensus_may_pass(const struct hcd_consensus *c);
 
+/* Did the disk take an entry since the start? */
+bool hcd_consensus_has_written(const struct hcd_consensus *c);
+
 /* Can a log in @dir grow? Return: 0, -ENOSPC, or why it can't be written (-EROFS). */
 int hcd_log_check(const char *dir);
 

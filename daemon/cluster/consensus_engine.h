@@ -46,6 +46,7 @@ struct hcd_consensus {
 	bool is_stopping;
 	char error[HCD_ERROR_LEN];
 	bool is_disk;			/* @error may pass: the disk is full or read-only */
+	bool has_written;		/* an entry, since the start */
 	uint64_t started_ms;
 	struct hcd_result result;	/* of the entry applied last */
 	struct sent *sent;

@@ -25,8 +25,6 @@
 #define BEGIN_FILE	"begin"
 #define BEGIN_MAX	(16 * 1024 * 1024)
 #define BEGIN_RETRY_MS	1000
-#define DISK_MS		1000	/* between two looks at the disk under the log */
-#define GIVE_MS		60000	/* a controller with a full disk hands over, not more often */
 
 uint64_t hcd_control_now(const struct hcd_control *c)
 {
@@ -175,7 +173,7 @@ static void forget(struct hcd_control *c)
 }
 
 /* Once, until it is another one. */
-static void say(struct hcd_control *c, const char *error)
+void hcd_control_say(struct hcd_control *c, const char *error)
 {
 	if (strcmp(c->log_error, error) == 0)
 		return;
@@ -197,7 +195,7 @@ static int open_log(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	log_dir(c, dir);
 	r = hcd_consensus_start(c->d->loop, &options, &consensus_ops, c, &c->consensus, error);
 	if (r == 0 && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN)
-		say(c, hcd_consensus_error(c->consensus));
+		hcd_control_say(c, hcd_consensus_error(c->consensus));
 	return r;
 }
 
@@ -262,8 +260,6 @@ static void step(struct hcd_control *c)
 	hcd_rules_tick(c->rules, now_ms);
 }
 
-static void look_at_disk(struct hcd_control *c, uint64_t now_ms);
-
 static void on_tick(uv_timer_t *timer)
 {
 	struct hcd_control *c = timer->data;
@@ -271,7 +267,7 @@ static void on_tick(uv_timer_t *timer)
 
 	step(c);
 	if (!c->is_stopping)
-		look_at_disk(c, now_ms);
+		hcd_disk_tick(c, now_ms);
 	if (c->is_stopping || !c->consensus)
 		return;
 	hcd_beat_tick(c, now_ms);
@@ -360,7 +356,7 @@ static void on_closed_then_open(void *arg)
 	if (c->is_stopping)
 		close_all(c);
 	else if (!c->identity.is_removed && open_log(c, error) < 0)
-		say(c, error);
+		hcd_control_say(c, error);
 }
 
 /* Be what the identity says. */
@@ -390,31 +386,7 @@ static int enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 	return 0;
 }
 
-int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
-{
-	int r = hcd_identity_save(c->d->state_dir, &c->identity, error);
-
-	return r < 0 ? r : enter(c, error);
-}
-
-/* ---- the disk under the log ---------------------------------------------------------------- */
-
-static void on_given(int error, void *arg)
-{
-}
-
-/* A controller that can decide nothing leaves it to another voter, if there is one. */
-static void give_office(struct hcd_control *c, uint64_t now_ms)
-{
-	/* Elected is enough: without room it can't even take the office. */
-	if (now_ms < c->give_ms || hcd_consensus_state(c->consensus) != HCD_CONSENSUS_LEADER)
-		return;
-	c->give_ms = now_ms + GIVE_MS;
-	hcd_consensus_transfer(c->consensus, 0, on_given, c);
-}
-
-/* The log could not be opened or written: anew, with all that was written. */
-static void try_again(struct hcd_control *c)
+void hcd_control_reopen(struct hcd_control *c)
 {
 	struct hcd_consensus *old = c->consensus;
 	char error[HCD_ERROR_LEN];
@@ -424,37 +396,15 @@ static void try_again(struct hcd_control *c)
 		c->is_closing = true;
 		hcd_consensus_stop(old, on_closed_then_open, c);
 	} else if (enter(c, error) < 0) {
-		say(c, error);
+		hcd_control_say(c, error);
 	}
 }
 
-static void look_at_disk(struct hcd_control *c, uint64_t now_ms)
+int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 {
-	bool is_broken;
-	int r;
+	int r = hcd_identity_save(c->d->state_dir, &c->identity, error);
 
-	if (now_ms < c->disk_ms || !c->identity.is_member || c->identity.is_removed ||
-	    c->is_closing)
-		return;
-	c->disk_ms = now_ms + DISK_MS;
-	r = hcd_log_check(c->d->state_dir);
-	is_broken = c->consensus && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN;
-	if (is_broken)
-		say(c, hcd_consensus_error(c->consensus));
-	if (r == 0 && (!c->consensus || hcd_consensus_may_pass(c->consensus))) {
-		try_again(c);
-	} else if (r == 0 && !is_broken && c->log_error[0]) {
-		c->log_error[0] = 0;
-		hcd_info("The cluster's log in %s can be written again.", c->d->state_dir);
-	} else if (r < 0 && !c->log_error[0]) {
-		char text[HCD_ERROR_LEN];
-
-		snprintf(text, sizeof(text), "The cluster's log in %s can't grow (%s): make room on that disk, or make it writable.",
-			 c->d->state_dir, strerror(-r));
-		say(c, text);
-	}
-	if (r < 0 && c->consensus)
-		give_office(c, now_ms);
+	return r < 0 ? r : enter(c, error);
 }
 
 void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
@@ -472,7 +422,7 @@ void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
 	c->identity.is_founder = false;
 	if (hcd_control_enter(c, error) == 0)
 		return;
-	say(c, error);
+	hcd_control_say(c, error);
 	c->identity.incarnation = old;
 	c->identity.is_founder = was_founder;
 }
@@ -692,7 +642,7 @@ void hcd_control_run(struct hcd_control *c)
 		hcd_warn("This node was removed from the cluster %s: 'hyperchain node join' with a new token takes it in again.",
 			 c->identity.name);
 	else if (c->identity.is_member && enter(c, error) < 0)
-		say(c, error);
+		hcd_control_say(c, error);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

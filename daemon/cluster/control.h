@@ -8,6 +8,7 @@
  *	control_ask.c		commands on their way to the controller, and their answers
  *	control_beat.c		heartbeats, the lease, who is dead
  *	control_servers.c	how many voters, and who
+ *	control_disk.c		the disk under the log
  *	control_wire.c		the engine's messages in parts that fit frames
  *	clock.c			the time of the log
  *	counters.c		what users' cgroups here have used
@@ -47,6 +48,9 @@ struct hcd_join;
 struct hcd_rules;
 struct hcd_visit;
 
+/* What the log of decisions says of a member's own log; not looked yet. */
+enum hcd_log_said { HCD_LOG_UNREAD, HCD_LOG_FINE, HCD_LOG_BROKEN };
+
 /* What the controller, or in part any member, remembers of a member. */
 struct hcd_watch {
 	uint32_t id;
@@ -60,6 +64,9 @@ struct hcd_watch {
 	uint64_t epoch;
 	uint32_t version_max;
 	uint64_t pristine_ms;		/* since then it says that it has no log; 0 = it has */
+	uint64_t broken_ms;		/* since then it says that its log is broken; 0 = no */
+	uint64_t broken_told_ms;	/* the next look whether the log of decisions says so */
+	enum hcd_log_said log_said;	/* it was seen to say that last */
 	uint64_t told_ms;		/* a change of its state was proposed */
 	/* An engine message that is coming in parts. */
 	uint64_t part_serial;
@@ -78,6 +85,9 @@ struct hcd_control {
 	bool is_stopping;
 	bool is_closing;		/* the log is opened once the old one is closed */
 	uint64_t disk_ms, give_ms;	/* next look at the disk; next time to hand over for it */
+	uint64_t retry_ms, retry_wait_ms;	/* the log is opened again then; 0 = at once */
+	uint64_t calm_ms;		/* no write of it failed until then: it is in order */
+	bool is_log_doubtful;		/* it was broken, and was not written since */
 	char log_error[HCD_ERROR_LEN];	/* said last of the log; "": it is in order */
 	bool members_changed;		/* peers and the identity file are behind the state */
 	uint64_t tick_ms;		/* last one: a late one tells that we stood still */
@@ -146,6 +156,9 @@ uint32_t hcd_control_controller(const struct hcd_control *c);
  */
 bool hcd_control_is_current(struct hcd_control *c);
 
+/* A member whose log can't be written or read? */
+bool hcd_control_is_broken(const struct hcd_control *c);
+
 /* ---- commands -------------------------------------------------------------------- */
 
 /*
@@ -190,6 +203,12 @@ int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN]);
 /* A member says that the cluster was begun anew without us: then our log is of the past. */
 void hcd_control_follow(struct hcd_control *c, uint64_t incarnation);
 int hcd_control_save(struct hcd_control *c);
+/* What is wrong with the log, into ours: once, until it is another one. */
+void hcd_control_say(struct hcd_control *c, const char *error);
+/* Close the log if it is open, and open it, with all that was written. */
+void hcd_control_reopen(struct hcd_control *c);
+
+void hcd_disk_tick(struct hcd_control *c, uint64_t now_ms);
 
 void hcd_members_sync(struct hcd_control *c);
 int hcd_members_peer(struct hcd_control *c, const struct hcd_known *known);

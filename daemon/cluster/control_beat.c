@@ -94,6 +94,7 @@ static void send_beats(struct hcd_control *c, uint64_t now_ms)
 	msg.seq = now_ms;
 	msg.incarnation = c->identity.incarnation;
 	msg.is_pristine = c->consensus && hcd_consensus_is_pristine(c->consensus);
+	msg.is_broken = hcd_control_is_broken(c);
 	msg.version_max = HCD_FSM_VERSION;
 	msg.epoch = own_epoch(c);
 	msg.term = c->fsm->controller_term;
@@ -182,6 +183,45 @@ static uint64_t silent_ms(struct hcd_control *c, const struct hcd_watch *w, uint
 	return now_ms > since_ms ? now_ms - since_ms : 0;
 }
 
+/* Was a member's log broken, by the last decision about that? */
+static bool is_told_broken(const struct hcd_fsm *fsm, uint32_t id)
+{
+	for (uint64_t at = fsm->next_decision; at-- > fsm->first_decision;) {
+		const struct hcd_decision *d = hcd_fsm_decision(fsm, at);
+
+		if (d && d->node == id && strncmp(d->kind, "log-", 4) == 0)
+			return strcmp(d->kind, "log-broken") == 0;
+	}
+	return false;
+}
+
+/* A member lives, and its log can't be written, or can be again. */
+static void tell_log(struct hcd_control *c, struct hcd_watch *w, const char *name, uint64_t now_ms)
+{
+	enum hcd_log_said want = w->broken_ms ? HCD_LOG_BROKEN : HCD_LOG_FINE;
+	Hcp__Command command = HCP__COMMAND__INIT;
+	Hcp__Decision decision = HCP__DECISION__INIT;
+	char text[HCD_DECISION_TEXT_LEN];
+
+	if (w->log_said == want || now_ms < w->broken_told_ms)
+		return;
+	w->broken_told_ms = now_ms + TELL_MS;
+	w->log_said = is_told_broken(c->fsm, w->id) ? HCD_LOG_BROKEN : HCD_LOG_FINE;
+	if (w->log_said == want)
+		return;
+	snprintf(text, sizeof(text), w->broken_ms ?
+		 "Node %u (%s) can't write or read the cluster's log: it is no voter to count on, and another node takes its place where there is one." :
+		 "Node %u (%s) has the cluster's log again.", w->id, name);
+	decision.rule = "R22";
+	decision.kind = w->broken_ms ? "log-broken" : "log-mended";
+	decision.node = w->id;
+	decision.text = text;
+	command.by = c->identity.self.at.id;
+	command.what_case = HCP__COMMAND__WHAT_DECIDE;
+	command.decide = &decision;
+	hcd_control_propose(c, &command, on_proposed, NULL);
+}
+
 static void watch_members(struct hcd_control *c, uint64_t now_ms)
 {
 	uint64_t failure_ms = hcd_beat_failure_ms(c);
@@ -206,6 +246,8 @@ static void watch_members(struct hcd_control *c, uint64_t now_ms)
 			tell(c, w, true, silent, now_ms);
 		} else if (m->is_dead && w->heard_ms && now_ms - w->heard_ms < failure_ms / 2) {
 			tell(c, w, false, 0, now_ms);
+		} else if (w->heard_ms && silent < failure_ms) {
+			tell_log(c, w, m->name, now_ms);
 		}
 	}
 }
@@ -227,6 +269,8 @@ static void take_office(struct hcd_control *c, uint64_t now_ms)
 	if (c->fsm->controller == c->identity.self.at.id && c->fsm->controller_term == term) {
 		if (!c->office_ms) {
 			c->office_ms = now_ms;
+			for (size_t i = 0; i < c->nr_watch; i++)
+				c->watch[i].log_said = HCD_LOG_UNREAD;
 			hcd_info("This node is the controller of the cluster %s, in term %llu.",
 				 c->fsm->name, (unsigned long long)term);
 		}
@@ -294,6 +338,7 @@ void hcd_beat_frame(struct hcd_control *c, struct hcd_peer *peer, const struct h
 		w->former = msg->former;
 		w->former_term = msg->term;
 		w->former_ms = msg->former_silent_ms < now_ms ? now_ms - msg->former_silent_ms : 0;
+		w->broken_ms = !msg->is_broken ? 0 : w->broken_ms ? w->broken_ms : now_ms;
 		w->pristine_ms = !msg->is_pristine ? 0 : w->pristine_ms ? w->pristine_ms : now_ms;
 	}
 	hcd_control_follow(c, msg->incarnation);

@@ -3,7 +3,7 @@
  * How many voters, and who: see control.h. 1 voter for one or two members, 3 for three or four,
  * 5 for five or six, 7 for more; every other member is a standby, which has the log too. One change
  * at a time, and never one that leaves fewer living voters than before: a dead voter is replaced
- * before it goes.
+ * before it goes. One whose log is broken has no vote that counts: it is as good as dead here.
  */
 #include <errno.h>
 
@@ -36,14 +36,15 @@ static const struct hcd_server *server_of(const struct look *l, uint32_t id)
 	return NULL;
 }
 
-/* Heard lately, or that is us. */
+/* Heard lately, with a log that it can write; or that is us. */
 static bool is_alive(const struct look *l, uint32_t id)
 {
 	const struct hcd_watch *w = hcd_control_watch(l->c, id);
 	uint64_t failure_ms = hcd_beat_failure_ms(l->c);
 
 	return id == l->c->identity.self.at.id ||
-	       (w && w->heard_ms && l->now_ms - w->heard_ms < failure_ms && !w->pristine_ms);
+	       (w && w->heard_ms && l->now_ms - w->heard_ms < failure_ms && !w->pristine_ms &&
+		!w->broken_ms);
 }
 
 static bool is_long_gone(const struct look *l, uint32_t id)
@@ -51,6 +52,8 @@ static bool is_long_gone(const struct look *l, uint32_t id)
 	const struct hcd_watch *w = hcd_control_watch(l->c, id);
 	uint64_t since_ms = w && w->heard_ms > l->c->office_ms ? w->heard_ms : l->c->office_ms;
 
+	if (w && w->broken_ms && l->now_ms - w->broken_ms > HCD_VOTER_GONE_MS)
+		return true;
 	return id != l->c->identity.self.at.id && l->now_ms - since_ms > HCD_VOTER_GONE_MS;
 }
 

@@ -130,6 +130,7 @@ static void on_status(struct hcd_peer *peer, const struct hcd_frame *frame)
 	TAKE(memory_pressure_milli);
 	TAKE(pool_draining);
 	TAKE(pool_has_pressure);
+	TAKE(log_broken);
 	TAKE(storage_total);
 	TAKE(storage_free);
 #define TAKE_SHARE(field) (st->field = msg->field <= HCD_SHARE_ONE ? msg->field : 0)

@@ -143,7 +143,8 @@ void hcd_alerts_decided(struct hcd_alerts *a, const struct hcd_decision *decisio
 	struct alert *alert;
 
 	if (!a || a->is_stopping || !a->d->config.node.alert_command[0] ||
-	    (strcmp(decision->kind, "alert") != 0 && strcmp(decision->kind, "node-dead") != 0) ||
+	    (strcmp(decision->kind, "alert") != 0 && strcmp(decision->kind, "node-dead") != 0 &&
+	     strcmp(decision->kind, "log-broken") != 0) ||
 	    !hcd_control_is_controller(a->d->control))
 		return;
 	alert = a->nr_waiting < WAITING_MAX ? calloc(1, sizeof(*alert)) : NULL;

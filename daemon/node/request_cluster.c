@@ -104,7 +104,12 @@ void hcd_cluster_describe(struct hcd *d, uint32_t id, json_t *obj)
 {
 	struct hcd_control *c = d->control;
 	const struct hcd_member *m = c->consensus ? hcd_fsm_member(c->fsm, id) : NULL;
+	const struct hcd_peer *peer = hcd_cluster_peer(d->cluster, id);
+	bool is_broken = id == c->identity.self.at.id ? hcd_control_is_broken(c) :
+			 peer && peer->has_status && peer->status.log_broken;
 
+	if (is_broken)
+		json_object_set_new(obj, "log_broken", json_true());
 	if (!m)
 		return;
 	json_object_set_new(obj, "role", json_string(role_of(c, id)));

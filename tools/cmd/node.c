@@ -114,6 +114,8 @@ static void nodes_print(json_t *nodes)
 		table_cell(&t, 0, "%s", text_of(node, "address"));
 		if (json_is_true(json_object_get(node, "drained")) && !strcmp(state, "live"))
 			table_cell(&t, TABLE_YELLOW, "drained");
+		else if (json_is_true(json_object_get(node, "log_broken")) && !strcmp(state, "live"))
+			table_cell(&t, TABLE_YELLOW, "log broken");
 		else
 			table_cell(&t, state_color(state), "%s",
 				   is_self && !strcmp(state, "live") ? "this node" : state);
