@@ -46,6 +46,7 @@ struct hcd_peer;
 struct hcd_ask;
 struct hcd_join;
 struct hcd_rules;
+struct hcd_token_text;
 struct hcd_visit;
 
 /* What the log of decisions says of a member's own log; not looked yet. */
@@ -170,6 +171,10 @@ typedef void (*hcd_control_cb)(int error, const struct hcd_result *result, const
 void hcd_control_do(struct hcd_control *c, Hcp__Command *command, hcd_control_cb cb, void *arg);
 
 /* ---- joining ----------------------------------------------------------------------- */
+
+/* Make a token that expires @lasts_s from now by the log's time. 0 or -errno with @error. */
+int hcd_join_token_make(struct hcd_control *c, uint64_t lasts_s, struct hcd_token_text *ret_token,
+			char error[HCD_ERROR_LEN]);
 
 /* A token of our cluster that the state knows, by its hash: its secret. NULL = none. */
 const struct hcd_psk *hcd_join_token(struct hcd_control *c, const uint8_t *hash);

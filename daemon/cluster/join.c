@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/random.h>
 
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/control.h"
@@ -19,7 +19,61 @@
 
 #define DOOR_MS		(HCD_ASK_MS + 5000)	/* a joiner's whole visit */
 
-static const struct hcd_token *find_token(const struct hcd_control *c, const uint8_t *hash)
+/* Where a joiner can ask: us first, then others that live. */
+static void token_members(struct hcd_control *c, struct hcd_token_text *t)
+{
+	const struct hcd_peer_config *self = &c->identity.self.at;
+
+	snprintf(t->members[0].address, sizeof(t->members[0].address), "%s", self->address);
+	t->members[0].port = self->port;
+	t->nr_members = 1;
+	for (size_t i = 0; i < c->fsm->nr_members && t->nr_members < HCD_TOKEN_ADDRESSES; i++) {
+		const struct hcd_member *m = &c->fsm->members[i];
+
+		if (m->id == self->id || m->is_dead)
+			continue;
+		snprintf(t->members[t->nr_members].address, sizeof(t->members[0].address), "%s",
+			 m->address);
+		t->members[t->nr_members++].port = m->port;
+	}
+}
+
+int hcd_join_token_make(struct hcd_control *c, uint64_t lasts_s, struct hcd_token_text *ret_token,
+			char error[HCD_ERROR_LEN])
+{
+	struct hcd_token_text t = { 0 };
+	struct hcd_psk psk;
+
+	/* Alone we make the log's time ourselves; else our wall clock may be the wrong one. */
+	if (!c->clock.own_ms && c->identity.nr_members > 1) {
+		snprintf(error, HCD_ERROR_LEN, "This node has not heard from the controller since it was started, so it does not know the cluster's time: ask again when 'hyperchain cluster show' names a controller.");
+		return -EAGAIN;
+	}
+	if (getrandom(t.id, HCD_TOKEN_ID_LEN, 0) != HCD_TOKEN_ID_LEN) {
+		snprintf(error, HCD_ERROR_LEN, "The kernel's random numbers fail.");
+		return -EIO;
+	}
+	t.expires_s = hcd_control_log_ms(c) / 1000 + lasts_s;
+	memcpy(t.cluster, c->identity.cluster, HCD_CLUSTER_ID_LEN);
+	token_members(c, &t);
+	if (hcd_token_secret(c->identity.cluster_key, t.id, t.expires_s, &psk) < 0) {
+		snprintf(error, HCD_ERROR_LEN, "HMAC-SHA256 can't be computed here.");
+		return -EIO;
+	}
+	memcpy(t.secret, psk.bytes, sizeof(t.secret));
+	explicit_bzero(psk.bytes, HCD_MAC_LEN);
+	*ret_token = t;
+	explicit_bzero(&t, sizeof(t));
+	return 0;
+}
+
+/* By the log's time, which the controller goes by, too; without it that one alone decides. */
+static bool is_over(struct hcd_control *c, const struct hcd_token *t)
+{
+	return c->clock.own_ms && t->expires_s <= hcd_control_log_ms(c) / 1000;
+}
+
+static const struct hcd_token *find_token(struct hcd_control *c, const uint8_t *hash)
 {
 	uint8_t own[HCD_TOKEN_HASH_LEN];
 
@@ -27,7 +81,7 @@ static const struct hcd_token *find_token(const struct hcd_control *c, const uin
 		const struct hcd_token *t = &c->fsm->tokens[i];
 
 		if (hcd_token_hash(t->id, own) == 0 && memcmp(own, hash, sizeof(own)) == 0)
-			return t->expires_s > (uint64_t)time(NULL) ? t : NULL;
+			return is_over(c, t) ? NULL : t;
 	}
 	return NULL;
 }

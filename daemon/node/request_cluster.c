@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/cluster/cluster.h"
@@ -199,55 +197,30 @@ static void on_token(int error, const struct hcd_result *result, const char *tex
 	free(t);
 }
 
-/* Where a joiner can ask: us first, then others that live. */
-static void token_members(struct hcd_control *c, struct hcd_token_text *t)
-{
-	const struct hcd_peer_config *self = &c->identity.self.at;
-
-	snprintf(t->members[0].address, sizeof(t->members[0].address), "%s", self->address);
-	t->members[0].port = self->port;
-	t->nr_members = 1;
-	for (size_t i = 0; i < c->fsm->nr_members && t->nr_members < HCD_TOKEN_ADDRESSES; i++) {
-		const struct hcd_member *m = &c->fsm->members[i];
-
-		if (m->id == self->id || m->is_dead)
-			continue;
-		snprintf(t->members[t->nr_members].address, sizeof(t->members[0].address), "%s",
-			 m->address);
-		t->members[t->nr_members++].port = m->port;
-	}
-}
-
 void hcd_do_node_token(struct hcd_request *req)
 {
 	struct hcd_control *c = req->d->control;
 	json_int_t expires = TOKEN_S;
 	Hcp__Command command = HCP__COMMAND__INIT;
 	Hcp__Token msg = HCP__TOKEN__INIT;
+	char error[HCD_ERROR_LEN];
 	struct token_request *t;
-	struct hcd_psk psk;
 
 	if (!hcd_request_unpack(req, "{s?I}", "expires_s", &expires) || !is_member(req) ||
 	    !hcd_request_range(req, "The seconds until a token expires", expires, TOKEN_MIN_S,
 			       TOKEN_MAX_S))
 		return;
 	t = calloc(1, sizeof(*t));
-	if (!t || getrandom(t->token.id, HCD_TOKEN_ID_LEN, 0) != HCD_TOKEN_ID_LEN) {
-		free(t);
+	if (!t) {
 		hcd_request_fail(req, "Memory is short.");
 		return;
 	}
 	t->req = req;
-	t->token.expires_s = (uint64_t)time(NULL) + (uint64_t)expires;
-	memcpy(t->token.cluster, c->identity.cluster, HCD_CLUSTER_ID_LEN);
-	token_members(c, &t->token);
-	if (hcd_token_secret(c->identity.cluster_key, t->token.id, t->token.expires_s, &psk) < 0) {
+	if (hcd_join_token_make(c, (uint64_t)expires, &t->token, error) < 0) {
 		free(t);
-		hcd_request_fail(req, "HMAC-SHA256 can't be computed here.");
+		hcd_request_fail(req, "%s", error);
 		return;
 	}
-	memcpy(t->token.secret, psk.bytes, sizeof(t->token.secret));
-	explicit_bzero(psk.bytes, HCD_MAC_LEN);
 	msg.id = (ProtobufCBinaryData){ HCD_TOKEN_ID_LEN, t->token.id };
 	msg.expires_s = t->token.expires_s;
 	command.what_case = HCP__COMMAND__WHAT_TOKEN_ADD;
