@@ -402,19 +402,24 @@ void hcd_control_reopen(struct hcd_control *c)
 
 int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN])
 {
+	char why[HCD_ERROR_LEN];
 	int r = hcd_identity_save(c->d->state_dir, &c->identity, error);
 
-	return r < 0 ? r : enter(c, error);
+	c->is_unsaved = r < 0;
+	if (r < 0)
+		return r;
+	/* It is on the disk: that is who we are. A log that can't be opened is tried again. */
+	if (enter(c, why) < 0)
+		hcd_control_say(c, why);
+	return 0;
 }
 
 void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
 {
-	uint64_t old = c->identity.incarnation;
-	bool was_founder = c->identity.is_founder;
 	char error[HCD_ERROR_LEN];
 
-	if (incarnation <= old || hcd_log_check(c->d->state_dir) < 0)
-		return;		/* with no room for that yet, it is told again with the next beat */
+	if (incarnation <= c->identity.incarnation)
+		return;
 	hcd_warn("The cluster %s was begun anew (incarnation %llu, this node knows %llu): what this node's log has beyond that is void, and the log is copied from the others.",
 		 c->identity.name, (unsigned long long)incarnation,
 		 (unsigned long long)c->identity.incarnation);
@@ -422,9 +427,10 @@ void hcd_control_follow(struct hcd_control *c, uint64_t incarnation)
 	c->identity.is_founder = false;
 	if (hcd_control_enter(c, error) == 0)
 		return;
+	/* The old log is void on a full disk, too: others could go on with it, and us. */
 	hcd_control_say(c, error);
-	c->identity.incarnation = old;
-	c->identity.is_founder = was_founder;
+	if (enter(c, error) < 0)
+		hcd_control_say(c, error);
 }
 
 static void fill_member(const struct hcd_control *c, Hcp__Member *m)

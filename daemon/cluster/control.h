@@ -88,6 +88,7 @@ struct hcd_control {
 	uint64_t disk_ms, give_ms;	/* next look at the disk; next time to hand over for it */
 	uint64_t retry_ms, retry_wait_ms;	/* the log is opened again then; 0 = at once */
 	uint64_t calm_ms;		/* no write of it failed until then: it is in order */
+	bool is_unsaved;		/* the identity on the disk may be another one */
 	bool is_log_doubtful;		/* it was broken, and was not written since */
 	char log_error[HCD_ERROR_LEN];	/* said last of the log; "": it is in order */
 	bool members_changed;		/* peers and the identity file are behind the state */
@@ -203,7 +204,10 @@ struct hcd_watch *hcd_control_watch(struct hcd_control *c, uint32_t id);
 /* Do soon, outside of the engine's callbacks, what follows from the state. */
 void hcd_control_poke(struct hcd_control *c);
 
-/* Our own id and address are known from now on; take part as the identity says. */
+/*
+ * Our own id and address are known from now on; take part as the identity says. Return: 0 when that
+ * is on the disk, whatever becomes of the log; else -errno with @error, and what was stays.
+ */
 int hcd_control_enter(struct hcd_control *c, char error[HCD_ERROR_LEN]);
 /* A member says that the cluster was begun anew without us: then our log is of the past. */
 void hcd_control_follow(struct hcd_control *c, uint64_t incarnation);

@@ -73,6 +73,8 @@ void hcd_disk_tick(struct hcd_control *c, uint64_t now_ms)
 	    c->is_closing)
 		return;
 	c->disk_ms = now_ms + DISK_MS;
+	if (c->is_unsaved && hcd_identity_save(c->d->state_dir, &c->identity, text) == 0)
+		c->is_unsaved = false;
 	r = hcd_log_check(c->d->state_dir);
 	is_broken = c->consensus && hcd_consensus_state(c->consensus) == HCD_CONSENSUS_BROKEN;
 	if (is_broken)

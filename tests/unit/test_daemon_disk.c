@@ -17,7 +17,7 @@ static uint64_t now_ms;
 static enum hcd_consensus_state state;
 static bool may_pass, has_written, breaks;
 static int room;
-static unsigned int nr_opened, nr_said;
+static unsigned int nr_opened, nr_said, nr_saved;
 
 void hcd_log(int priority, uint32_t peer, const char *env, const char *format, ...)
 {
@@ -54,6 +54,13 @@ int hcd_consensus_transfer(struct hcd_consensus *consensus, uint32_t id, hcd_cha
 	return -ENOTCONN;
 }
 
+int hcd_identity_save(const char *dir, const struct hcd_identity *identity,
+		      char error[HCD_ERROR_LEN])
+{
+	nr_saved += room == 0;
+	return room;
+}
+
 void hcd_control_say(struct hcd_control *control, const char *error)
 {
 	nr_said += strcmp(control->log_error, error) != 0;
@@ -78,7 +85,7 @@ static void setup(void)
 	may_pass = true;
 	has_written = breaks = false;
 	room = 0;
-	nr_opened = nr_said = 0;
+	nr_opened = nr_said = nr_saved = 0;
 }
 
 /* Each second something is to be written. */
@@ -154,6 +161,19 @@ START_TEST(test_R22_opened_is_not_written)
 }
 END_TEST
 
+START_TEST(test_R22_who_we_are_is_written_once_there_is_room)
+{
+	c.is_unsaved = true;
+	room = -ENOSPC;
+	pass(5);
+	ck_assert(c.is_unsaved);
+	room = 0;
+	pass(5);
+	ck_assert(!c.is_unsaved);
+	ck_assert_uint_eq(nr_saved, 1);
+}
+END_TEST
+
 START_TEST(test_R22_a_damaged_log_is_left_alone)
 {
 	may_pass = false;
@@ -173,6 +193,7 @@ Suite *unit_suite(void)
 	tcase_add_test(t, test_R22_a_failing_disk_is_tried_less_and_less);
 	tcase_add_test(t, test_R22_room_again_is_no_matter_of_waiting);
 	tcase_add_test(t, test_R22_opened_is_not_written);
+	tcase_add_test(t, test_R22_who_we_are_is_written_once_there_is_room);
 	tcase_add_test(t, test_R22_a_damaged_log_is_left_alone);
 	suite_add_tcase(s, t);
 	return s;
