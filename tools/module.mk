@@ -69,7 +69,8 @@ $(B)/bin/hyperchain: $(TOOLS_OBJ) $(B)/lib/libhcnl.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HCNL_LIBS) $(NEWT_LIBS)
 
 # Answers for those in the container; who comes in by the container helper joins them.
-$(B)/bin/hyperchain-init: $(B)/obj/tools/helper/answer.o $(B)/obj/tools/helper/filter.o
+$(B)/bin/hyperchain-init: $(B)/obj/tools/helper/answer.o $(B)/obj/tools/helper/filter.o \
+			  $(B)/obj/tools/helper/init_vnc.o
 
 $(HELPERS): $(B)/bin/hyperchain-%: $(B)/obj/tools/helper/%.o
 	@mkdir -p $(@D)

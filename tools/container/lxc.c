@@ -114,7 +114,7 @@ static void configure(struct config *cfg, const struct hcc_spec *spec,
 	put(cfg, "lxc.rootfs.path", "dir:%s", place->root);
 	put(cfg, "lxc.idmap", "u 0 %u %u", place->uid, HCC_IDS);
 	put(cfg, "lxc.idmap", "g 0 %u %u", place->uid, HCC_IDS);
-	put(cfg, "lxc.init.cmd", INIT);
+	put(cfg, "lxc.init.cmd", INIT " %s", spec->name);
 	put(cfg, "lxc.mount.entry", "%s .hyperchain/init none bind,ro,create=file 0 0", init);
 	put(cfg, "lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed");
 	/* After /proc and /sys, which mount.auto makes. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hyperchain-init: the first process of an environment's container. It reaps, keeps sshd running,
- * answers what programs ask about the machine, and ends everything when it is told to end. Static:
- * the image need not have any library of ours.
+ * hyperchain-init LOGIN: the first process of the container of LOGIN's environment. It reaps, keeps
+ * sshd running, answers what programs ask about the machine, has a desktop for who wants one
+ * (init_vnc.c), and ends everything when it is told to. Static: the image need not have any library
+ * of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,15 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "filter.h"
+#include "init_vnc.h"
 
 #define SSHD		"/usr/sbin/sshd"
 #define LIVE		"/.hyperchain/live"
+#define TICK_MS		1000
 #define END_S		5
 #define RETRY_MAX_S	30
 
@@ -91,11 +95,34 @@ static void prepare(void)
 	}
 }
 
-int main(void)
+/* An environment of one node has no other that could lead. */
+static bool is_leader(void)
 {
-	struct timespec limit = { .tv_sec = 1 };
+	int fd = open(LIVE "/role", O_RDONLY | O_CLOEXEC);
+	char c = 'l';
+
+	if (fd < 0)
+		return access(LIVE, F_OK) < 0;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c == 'l';
+}
+
+/* What came, 0 = nothing. */
+static int take_signal(int fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd fds[1 + INIT_VNC_FDS] = { 0 };
 	time_t began = 0, wait_s = 1;
 	pid_t sshd = 0, pid;
+	int sig, status;
 	sigset_t set;
 
 	if (getpid() != 1) {
@@ -108,10 +135,11 @@ int main(void)
 	/* Without it they see this node alone. */
 	if (hch_answer_start() == 0)
 		hch_filter_join();
+	fds[0].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fds[0].events = POLLIN;
+	if (argc > 1)
+		init_vnc_start(argv[1]);
 	for (;;) {
-		siginfo_t info;
-		int sig;
-
 		/* Started anew when it ended, but not in a hot circle. */
 		if (!sshd && time(NULL) - began >= wait_s) {
 			wait_s = time(NULL) - began < 60 ? wait_s * 2 : 1;
@@ -120,13 +148,17 @@ int main(void)
 			began = time(NULL);
 			sshd = start_sshd();
 		}
-		sig = sigtimedwait(&set, &info, &limit);
+		init_vnc_poll(fds + 1);
+		poll(fds, 1 + INIT_VNC_FDS, TICK_MS);
+		sig = take_signal(fds[0].fd);
 		if (sig == SIGTERM || sig == SIGPWR || sig == SIGINT)
 			break;
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (pid == sshd)
 				sshd = 0;
+			init_vnc_ended(pid, status);
 		}
+		init_vnc_step(fds + 1, is_leader());
 	}
 	end_all(&set);
 	return 0;
