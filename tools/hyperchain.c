@@ -21,6 +21,7 @@ static const struct cli_cmd nouns[] = {
 	{ "track",	cmd_track,	"let a cgroup use other nodes' memory" },
 	{ "untrack",	cmd_untrack,	"end that" },
 	{ "env",	cmd_env,	"environments: create, list, show, start, stop, resize, exec, del" },
+	{ "vnc",	cmd_vnc,	"how to reach an environment's desktop" },
 	{ "migrate",	cmd_migrate,	"move a running program to another node" },
 	{ "process",	cmd_process,	"programs that have moved: list, show, accept, resolve" },
 	{ "job",	cmd_job,	"programs that begin when a node is free: submit, list, show, stop" },

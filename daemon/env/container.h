@@ -41,6 +41,7 @@ enum hcd_container_op {
 };
 
 struct hcd_container_job;
+struct hcd_request;
 
 struct hcd_container {
 	char name[HCD_CONTAINER_NAME + 1];
@@ -103,5 +104,8 @@ const char *hcd_container_state(const struct hcd_container *c);
 
 /* What is shown of it. */
 json_t *hcd_container_json(struct hcd_containers *cs, const struct hcd_container *c);
+
+/* The same by its name, of one node or several, if the caller may see it. NULL: @req has failed. */
+json_t *hcd_container_seen(struct hcd_request *req, const char *name);
 
 #endif /* HCD_CONTAINER_H */

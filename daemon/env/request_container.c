@@ -142,22 +142,31 @@ static void answer(struct hcd_request *req, const struct hcd_container *c)
 				      hcd_container_json(req->d->containers, c)));
 }
 
-void hcd_do_container_show(struct hcd_request *req)
+json_t *hcd_container_seen(struct hcd_request *req, const char *name)
 {
 	struct hcd_container *c;
 	struct hcd_shared s;
+	json_t *obj;
+
+	if (read_shared(req, name, &s)) {
+		obj = hcd_shared_json(req->d, &s);
+		hcd_shared_clear(&s);
+		return obj;
+	}
+	c = find(req, name);
+	return c ? hcd_container_json(req->d->containers, c) : NULL;
+}
+
+void hcd_do_container_show(struct hcd_request *req)
+{
+	json_t *container;
 	const char *name;
 
 	if (!hcd_request_unpack(req, "{s:s}", "name", &name))
 		return;
-	if (read_shared(req, name, &s)) {
-		hcd_request_ok(req, json_pack("{s:o}", "container", hcd_shared_json(req->d, &s)));
-		hcd_shared_clear(&s);
-		return;
-	}
-	c = find(req, name);
-	if (c)
-		answer(req, c);
+	container = hcd_container_seen(req, name);
+	if (container)
+		hcd_request_ok(req, json_pack("{s:o}", "container", container));
 }
 
 /* ---- create ---------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ static const struct request {
 	{ "env.list",		FOR_ALL,	hcd_do_env_list },
 	{ "container.list",	FOR_ALL,	hcd_do_container_list },
 	{ "container.show",	FOR_ALL,	hcd_do_container_show },
+	{ "container.vnc",	FOR_ALL,	hcd_do_container_vnc },
 	{ "container.create",	FOR_ADMIN,	hcd_do_container_create },
 	{ "container.start",	FOR_ADMIN,	hcd_do_container_start },
 	{ "container.stop",	FOR_ADMIN,	hcd_do_container_stop },

@@ -101,6 +101,7 @@ void hcd_do_untrack(struct hcd_request *req);
 void hcd_do_env_list(struct hcd_request *req);
 void hcd_do_container_list(struct hcd_request *req);
 void hcd_do_container_show(struct hcd_request *req);
+void hcd_do_container_vnc(struct hcd_request *req);
 void hcd_do_container_create(struct hcd_request *req);
 void hcd_do_container_start(struct hcd_request *req);
 void hcd_do_container_stop(struct hcd_request *req);

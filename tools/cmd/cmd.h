@@ -27,6 +27,7 @@ int cmd_load(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_panel(int argc, char **argv);
+int cmd_vnc(int argc, char **argv);
 
 /* events of the cluster: its log of decisions. Exit code. @count, @timeout_s 0: no limit. */
 int cmd_events_cluster(const char *rule, const char *user, bool is_following, uint64_t count,

@@ -138,6 +138,9 @@ _hyperchain() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values id node list)" -- "$cur")
 		fi
 		;;
+	vnc)
+		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name env list)" -- "$cur")
+		;;
 	panel)
 		mapfile -t COMPREPLY < <(compgen -W "$(_hyperchain_values name user list)" -- "$cur")
 		;;

@@ -141,6 +141,11 @@ int hcc_image(const struct hcc_spec *spec, const struct hcc_place *place, hcc_st
 int hcc_provision(const struct hcc_spec *spec, const struct hcc_place *place, bool *ret_has_sshd,
 		  char error[HCC_ERROR_LEN]);
 
+/* vnc.c */
+/* Has it a VNC server now? Its user may have put one there since it was started. */
+int hcc_has_vnc(const struct hcc_spec *spec, const struct hcc_place *place, bool *ret_has_vnc,
+		char error[HCC_ERROR_LEN]);
+
 /* live.c */
 /* What its role is and whose keys open it, where its first process sees it; shared ones only. */
 int hcc_live(const struct hcc_spec *spec, const struct hcc_place *place,

@@ -66,6 +66,16 @@ static int do_state(struct call *c, char error[HCC_ERROR_LEN])
 	return 0;
 }
 
+static int do_vnc(struct call *c, char error[HCC_ERROR_LEN])
+{
+	bool has_vnc = false;
+	int r = hcc_has_vnc(&c->spec, &c->place, &has_vnc, error);
+
+	if (r == 0)
+		tell(c->fd, json_pack("{s:b, s:b}", "ok", 1, "has_vnc", has_vnc));
+	return r;
+}
+
 /* Of several nodes, and its files are elsewhere. */
 static bool is_remote(const struct hcc_spec *spec)
 {
@@ -273,6 +283,12 @@ static int do_leave(struct call *c, char error[HCC_ERROR_LEN])
 	return 0;
 }
 
+/* Those that only look are done beside whatever is under way. */
+static bool is_look(int (*run)(struct call *c, char error[HCC_ERROR_LEN]))
+{
+	return run == do_state || run == do_vnc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct call *c, char error[HCC_ERROR_LEN]);
@@ -286,6 +302,7 @@ static const struct {
 	{ "share",	do_share },
 	{ "role",	do_role },
 	{ "leave",	do_leave },
+	{ "vnc",	do_vnc },
 };
 
 /* Held until this process ends. */
@@ -327,7 +344,7 @@ static int handle(struct call *c, const char *text, size_t len, char error[HCC_E
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verbs[i].name, name))
 			continue;
-		r = verbs[i].run == do_state ? 0 : lock(c, error);
+		r = is_look(verbs[i].run) ? 0 : lock(c, error);
 		return r ? : verbs[i].run(c, error);
 	}
 	return hcc_fail(error, -EINVAL, "hyperchain-container (version " HC_VERSION ") does not know \"%.32s\".",
