@@ -17,12 +17,12 @@ SSH = f"ssh -n -i {KEY} -o BatchMode=yes -o ConnectTimeout=20"
 class Spread(Joined):
     """A cluster whose nodes can have containers. `box` is what the first node has of them."""
 
-    def begin(self) -> "Spread":
+    def begin(self, has_desktop: bool = False) -> "Spread":
         self.up()
         self.n1 = self.lab.node(1)
         for key, value in QUIET.items():
             self.n1.run(f"hyperchain config set {key} {value}", LONG_S)
-        self.box = Environments(self.n1).start()
+        self.box = Environments(self.n1).start(has_desktop)
         for node in self.lab.nodes[1:]:
             other = Environments(node)
             other.mount()
@@ -30,8 +30,8 @@ class Spread(Joined):
         self.say("the container helpers run")
         return self
 
-    def create(self, name: str, nodes: str, more: str = "") -> dict:
-        command = f"hyperchain env create {name} --nodes {nodes} --image {IMAGE} --ssh-key {KEY}.pub {more}"
+    def create(self, name: str, nodes: str, more: str = "", image: str = IMAGE) -> dict:
+        command = f"hyperchain env create {name} --nodes {nodes} --image {image} --ssh-key {KEY}.pub {more}"
         result = self.n1.run(command, 3 * LONG_S, check=False)
         if result.status:
             self.tell(name)

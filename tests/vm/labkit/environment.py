@@ -19,24 +19,39 @@ PACKAGES = ("openssh-server", "procps", "util-linux", "iproute2", "mount", "iput
 # Half of it would never be read, and every byte goes through a guest's console port.
 USELESS = ("usr/share/perl", "usr/lib/x86_64-linux-gnu/perl", "usr/lib/x86_64-linux-gnu/gconv",
            "usr/share/zoneinfo", "var/lib/apt", "var/cache")
+# With a desktop. What draws in three dimensions there is as much as all the rest, and can be left out.
+DESKTOP = ("tigervnc-standalone-server",)
+DESKTOP_USELESS = ("/usr/lib/x86_64-linux-gnu/libLLVM*", "/usr/lib/x86_64-linux-gnu/dri/*", "/usr/lib/x86_64-linux-gnu/libicu*", "/usr/lib/x86_64-linux-gnu/libz3*",
+                   "/usr/share/X11/locale/*")
 DIRECTORY = "/var/lib/hyperchain-env"
 IMAGE = f"{DIRECTORY}/test-image.tar"
+DESKTOP_IMAGE = f"{DIRECTORY}/desktop-image.tar"
 KEY = "/root/.ssh/id_ed25519"
 
 
 def root_image() -> Path:
     """A tar of a root file system with sshd, made by mmdebstrap once."""
+    return _ensure(PACKAGES)
+
+
+def desktop_image() -> Path:
+    """The same with a VNC server."""
+    return _ensure(PACKAGES + DESKTOP, DESKTOP_USELESS)
+
+
+def _ensure(packages: tuple[str, ...], left_out: tuple[str, ...] = ()) -> Path:
     suite = image._host_suite()
-    key = artifacts.digest("rootfs 2", PACKAGES, USELESS, suite)
+    key = artifacts.digest("rootfs 2", packages, USELESS, suite, *left_out)
     return artifacts.ensure(paths.CACHE_DIR / f"rootfs-{key}.tar", "building a container's Debian (once, a minute)",
-                            lambda path: _build(suite, path))
+                            lambda path: _build(packages, left_out, suite, path))
 
 
-def _build(suite: str, path: Path) -> None:
+def _build(packages: tuple[str, ...], left_out: tuple[str, ...], suite: str, path: Path) -> None:
     artifacts.run(
         ["mmdebstrap", "--variant=essential", "--mode=root", "--quiet", "--format=tar",
-         "--include=" + ",".join(PACKAGES), "--aptopt=Apt::Install-Recommends \"false\"",
+         "--include=" + ",".join(packages), "--aptopt=Apt::Install-Recommends \"false\"",
          *(f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("man", "doc", "locale", "info")),
+         *(f"--dpkgopt=path-exclude={what}" for what in left_out),
          "--customize-hook=cd \"$1\" && rm -rf " + " ".join(USELESS),
          *image._host_apt_options(), suite, path, *image._host_sources()],
         "build a container's Debian", timeout=900)
@@ -49,10 +64,13 @@ class Environments:
         self.node = node
         self._known: dict[str, str] = {}
 
-    def start(self) -> "Environments":
-        """A disk for them, the image on it, the helper. The programs are installed already."""
+    def start(self, has_desktop: bool = False) -> "Environments":
+        """A disk for them, an image on it (IMAGE, else DESKTOP_IMAGE), the helper. The programs are installed already."""
         self.mount()
-        self.node.push(root_image(), IMAGE)
+        if has_desktop:
+            self.node.push(desktop_image(), DESKTOP_IMAGE, 300)
+        else:
+            self.node.push(root_image(), IMAGE)
         self.node.run(f"ssh-keygen -y -f {KEY} >{KEY}.pub")
         self.start_helper()
         return self
