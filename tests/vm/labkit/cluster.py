@@ -21,6 +21,7 @@ import threading
 import time
 from typing import Callable, Iterable, Mapping, Sequence
 
+from . import paths
 from .errors import LabError
 from .lab import Lab
 from .node import Node
@@ -30,7 +31,7 @@ PATIENT = {"request_timeout_ms": 60000, "peer_grace_ms": 30000}
 # Detection counts: a dead donor is given up within about eight seconds.
 BRISK = {"request_timeout_ms": 6000, "peer_grace_ms": 1500}
 
-LONG_S = 240
+LONG_S = 240 * paths.PATIENCE
 MIB = 1 << 20
 PAGE = 4096
 

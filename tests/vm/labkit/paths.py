@@ -12,6 +12,9 @@ LAB_DIR = Path(os.environ.get("HC_LAB_CACHE", BUILD_DIR / "lab"))
 CACHE_DIR = LAB_DIR / "cache"
 RUN_DIR = LAB_DIR / "run"
 
+# How much longer than usual what is waited for may take; the runner sets it for slow kernels.
+PATIENCE = 1
+
 
 def run_dir(name: str) -> Path:
     """Everything one lab leaves on disk while it lives."""

@@ -76,6 +76,8 @@ class Job:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
+    if arguments.kernel == debugkernel.NAME:
+        paths.PATIENCE = debugkernel.TIMES  # before any test is loaded
     try:
         jobs = list(_jobs(_discover(arguments), arguments))
         if arguments.list:
