@@ -27,6 +27,7 @@ struct hcd_chan {
 	bool is_connecting;
 	bool is_done;			/* handshake is over */
 	bool is_closing;		/* no callback any more */
+	int error;			/* of the socket, which says it once only: -errno */
 	struct hcd_hs hs;
 	const struct hcd_chan_ops *ops;
 	void *ctx;
@@ -133,7 +134,9 @@ static void end(struct hcd_chan *chan, enum hcd_refusal code, const char *reason
 
 static void end_errno(struct hcd_chan *chan, int r)
 {
-	end(chan, HCD_REFUSE_NONE, strerror(-r));
+	r = chan->error ? chan->error : r;
+	end(chan, HCD_REFUSE_NONE, r == -ENODATA ? "the other end closed the connection" :
+						   strerror(-r));
 }
 
 /* Both have proved their key and our last frame is out: the channel belongs to its user. */
@@ -220,9 +223,7 @@ static void read_frames(struct hcd_chan *chan)
 			r = fill(chan, need);
 			if (r == 0)
 				return;
-			if (r == -ENODATA)
-				end(chan, HCD_REFUSE_NONE, "the other end closed the connection");
-			else if (r < 0)
+			if (r < 0)
 				end_errno(chan, r);
 			if (r < 0)
 				return;
@@ -274,6 +275,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (r == 0)
 		r = flush(chan);
 	if (r < 0) {
+		chan->error = chan->error ? chan->error : r;
 		/* What came before it counts: the last word may be that this node was removed. */
 		if (chan->is_done)
 			read_frames(chan);
@@ -460,7 +462,9 @@ int hcd_chan_send(struct hcd_chan *chan, uint16_t type, const ProtobufCMessage *
 	if (r < 0)
 		return r;
 	chan->tx_seq++;
-	flush(chan);		/* an error shows again, and is told, at the next poll */
+	r = flush(chan);	/* an error is told at the next poll */
+	if (r < 0 && !chan->error)
+		chan->error = r;
 	watch(chan);
 	return 0;
 }

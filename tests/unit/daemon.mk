@@ -13,7 +13,7 @@ DAEMON_FSM		:= daemon/cluster/fsm.c daemon/cluster/fsm_encode.c daemon/cluster/f
 UNIT			+= test_daemon_frame test_daemon_auth test_daemon_config test_daemon_state \
 			   test_daemon_peer test_daemon_fsm test_daemon_step test_daemon_consensus test_daemon_engine test_daemon_secret \
 			   test_daemon_load test_daemon_process test_daemon_rules test_daemon_disk \
-			   test_daemon_join
+			   test_daemon_join test_daemon_chan
 test_daemon_frame_SRC	:= daemon/cluster/frame.c
 test_daemon_auth_SRC	:= daemon/cluster/handshake.c daemon/cluster/auth.c daemon/cluster/frame.c \
 			   daemon/cluster/text.c
@@ -28,6 +28,8 @@ test_daemon_step_SRC	:= $(DAEMON_FSM) daemon/cluster/clock.c
 test_daemon_consensus_SRC := $(DAEMON_FSM)
 test_daemon_join_SRC	:= daemon/cluster/join.c daemon/cluster/token.c daemon/cluster/secret.c \
 			   daemon/cluster/auth.c $(DAEMON_FSM)
+test_daemon_chan_SRC	:= daemon/cluster/chan.c daemon/cluster/handshake.c daemon/cluster/auth.c \
+			   daemon/cluster/frame.c daemon/cluster/text.c daemon/node/config.c
 test_daemon_disk_SRC	:= daemon/cluster/control_disk.c
 test_daemon_engine_SRC	:= $(wildcard daemon/cluster/consensus*.c)
 test_daemon_rules_SRC	:= $(DAEMON_FSM) $(wildcard daemon/cluster/rules*.c daemon/policy/*.c)
@@ -54,7 +56,7 @@ $(DAEMON_GEN)/daemon/%.o: $(DAEMON_GEN)/daemon/%.c
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 # Who uses them: their objects are linked in, and their headers are there first.
-DAEMON_CHANNEL_USERS	:= $(B)/unit/test_daemon_auth $(B)/fuzz/fuzz_daemon_frame
+DAEMON_CHANNEL_USERS	:= $(B)/unit/test_daemon_auth $(B)/unit/test_daemon_chan $(B)/fuzz/fuzz_daemon_frame
 DAEMON_CLUSTER_USERS	:= $(B)/unit/test_daemon_fsm $(B)/unit/test_daemon_step $(B)/unit/test_daemon_consensus $(B)/unit/test_daemon_engine \
 			   $(B)/unit/test_daemon_secret \
 			   $(B)/unit/test_daemon_rules $(B)/unit/test_daemon_disk $(B)/unit/test_daemon_join \
