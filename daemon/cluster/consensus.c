@@ -194,19 +194,26 @@ static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
 	cb(t);
 }
 
-/* A voter answered at least what was asked at @stamp_ms. */
-static void note_ack(struct hcd_consensus *c, uint32_t id, uint64_t term, uint64_t stamp_ms)
+/* A voter answered what was asked at @stamp_ms. @last_index: of its log, 0 = it differs. */
+static void note_ack(struct hcd_consensus *c, uint32_t id, uint64_t term, uint64_t stamp_ms,
+		     uint64_t last_index)
 {
+	struct ack *a;
 	size_t i;
 
 	for (i = 0; i < c->nr_acks && c->acks[i].id != id; i++)
 		;
 	if (i == HCD_RAFT_SERVERS_MAX)
 		return;
+	a = &c->acks[i];
 	if (i == c->nr_acks)
 		c->acks[c->nr_acks++] = (struct ack){ .id = id };
-	if (c->acks[i].term != term || c->acks[i].stamp_ms < stamp_ms)
-		c->acks[i] = (struct ack){ .id = id, .term = term, .stamp_ms = stamp_ms };
+	if (a->term != term)
+		*a = (struct ack){ .id = id, .term = term };
+	if (a->stamp_ms < stamp_ms)
+		a->stamp_ms = stamp_ms;
+	if (last_index)
+		a->last_index = last_index;
 }
 
 /* Is it to be passed over, whatever it says? */
@@ -250,7 +257,9 @@ void hcd_consensus_receive(struct hcd_consensus *c, uint32_t from, const uint8_t
 					 .stamp_ms = stamp_ms };
 	if (msg.type == RAFT_IO_APPEND_ENTRIES_RESULT && stamp_ms &&
 	    msg.append_entries_result.term == c->raft.current_term)
-		note_ack(c, from, msg.append_entries_result.term, stamp_ms);
+		note_ack(c, from, msg.append_entries_result.term, stamp_ms,
+			 msg.append_entries_result.rejected ? 0 :
+			 msg.append_entries_result.last_log_index);
 	c->recv(&c->io, &msg);
 }
 

@@ -122,7 +122,10 @@ int hcd_consensus_assign(struct hcd_consensus *c, uint32_t id, enum hcd_server_r
 			 hcd_change_cb cb, void *arg);
 int hcd_consensus_remove(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg);
 
-/* Hand leadership to @id (0 = whoever is best). The lease ends at once. As above. */
+/*
+ * Hand leadership to @id (0 = of the voters that live, the one whose log is the longest). The lease
+ * ends at once. As above; -EBUSY while it is handed over, -ENOTCONN when no other voter lives.
+ */
 int hcd_consensus_transfer(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg);
 
 /* A message of @from came, which has proved that it is that node. */

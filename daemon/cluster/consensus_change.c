@@ -203,23 +203,55 @@ static void on_transfer(struct raft_transfer *req)
 	struct change *ch = req->data;
 	struct hcd_consensus *c = ch->c;
 
+	c->is_transferring = false;
 	ch->cb(c->raft.state == RAFT_LEADER ? -ETIMEDOUT : 0, ch->arg);
 	free(ch);
 }
 
+/* Whom to hand over to: the engine itself does not ask who lives. 0 = nobody. */
+static uint32_t successor(struct hcd_consensus *c)
+{
+	const struct raft_configuration *conf = &c->raft.configuration;
+	uint64_t now = hcd_engine_ms();
+	const struct ack *best = NULL;
+
+	for (unsigned int i = 0; i < conf->n; i++) {
+		const struct ack *a = NULL;
+
+		for (size_t k = 0; k < c->nr_acks; k++) {
+			if (c->acks[k].id == conf->servers[i].id)
+				a = &c->acks[k];
+		}
+		if (conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != c->id && a &&
+		    a->term == c->raft.current_term && now < a->stamp_ms + c->election_ms &&
+		    (!best || a->last_index > best->last_index))
+			best = a;
+	}
+	return best ? best->id : 0;
+}
+
 int hcd_consensus_transfer(struct hcd_consensus *c, uint32_t id, hcd_change_cb cb, void *arg)
 {
+	uint64_t quiet_was_ms = c->quiet_until_ms;
 	struct change *ch;
-	int r = change_new(c, cb, arg, &ch);
+	int r;
 
+	if (hcd_consensus_state(c) == HCD_CONSENSUS_LEADER && !id) {
+		id = successor(c);
+		if (!id)
+			return -ENOTCONN;
+	}
+	r = c->is_transferring ? -EBUSY : change_new(c, cb, arg, &ch);
 	if (r < 0)
 		return r;
 	/* The other one may be elected at any moment from now on, and some time after it failed. */
 	c->quiet_until_ms = hcd_engine_ms() + (uint64_t)c->election_ms * TRANSFER_QUIET;
+	c->is_transferring = true;
 	r = raft_transfer(&c->raft, &ch->transfer, id, on_transfer);
 	if (r == 0)
 		return 0;
-	c->quiet_until_ms = 0;
+	c->is_transferring = false;
+	c->quiet_until_ms = quiet_was_ms;
 	free(ch);
 	return hcd_engine_errno(r);
 }

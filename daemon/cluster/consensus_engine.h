@@ -24,6 +24,7 @@ struct sent {
 struct ack {
 	uint32_t id;
 	uint64_t term, stamp_ms;
+	uint64_t last_index;		/* its log is like ours up to there */
 };
 
 struct hcd_consensus {
@@ -56,6 +57,7 @@ struct hcd_consensus {
 	uint64_t barrier_term;		/* a barrier of this term was given */
 	uint64_t ready_term;		/* and was reached */
 	uint64_t quiet_until_ms;	/* no lease: leadership is being handed over */
+	bool is_transferring;
 	struct ack acks[HCD_RAFT_SERVERS_MAX];
 	size_t nr_acks;
 	struct ack heard;		/* the leader's last stamp, to be echoed */

@@ -4,6 +4,7 @@
  * while it runs, as on a full disk: nothing that is not on its disk may count as acknowledged, and
  * after a start from the disk it has all, in order.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static struct node {
 	unsigned int applied[APPLIED_MAX];
 	size_t nr_applied;
 	bool is_stopped;
-} nodes[2];
+} nodes[3];
 
 static uv_loop_t loop;
 
@@ -281,6 +282,68 @@ START_TEST(test_R22_a_write_that_failed_is_not_acknowledged)
 }
 END_TEST
 
+static bool is_other_leader(void)
+{
+	return hcd_consensus_state(nodes[2].c) == HCD_CONSENSUS_LEADER;
+}
+
+static bool is_third_there(void)
+{
+	return nodes[1].nr_applied == 1 && nodes[2].nr_applied == 1;
+}
+
+static void add_voter(unsigned int id)
+{
+	node_start(&nodes[id - 1], false);
+	for (int step = 0; step < 2; step++) {
+		change_error = 1;
+		ck_assert_int_eq(step == 0 ? hcd_consensus_add(nodes[0].c, id, on_changed, NULL) :
+				 hcd_consensus_assign(nodes[0].c, id, HCD_SERVER_VOTER, on_changed,
+						      NULL), 0);
+		ck_assert(run(is_changed, 20000));
+		ck_assert_int_eq(change_error, 0);
+	}
+}
+
+/* The second voter has all, and is dead: the third one gets the office, and it is given once. */
+START_TEST(test_R22_the_office_goes_to_one_that_lives)
+{
+	static char folder[] = "/tmp/hc-engine-XXXXXX";
+	char command[128];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	uv_loop_init(&loop);
+	for (unsigned int i = 0; i < 3; i++) {
+		nodes[i].id = i + 1;
+		snprintf(nodes[i].dir, sizeof(nodes[i].dir), "%s/%u", folder, i + 1);
+	}
+	node_start(&nodes[0], true);
+	ck_assert(run(is_leader, 20000));
+	ck_assert_int_eq(hcd_consensus_transfer(nodes[0].c, 0, on_changed, NULL), -ENOTCONN);
+	ck_assert_msg(hcd_consensus_has_lease(nodes[0].c), "nobody to hand over to, and no lease");
+	add_voter(2);
+	add_voter(3);
+	propose(1);
+	ck_assert(run(is_third_there, 20000));
+	node_stop(&nodes[1]);
+	run(never, 1000);			/* more than an election timeout */
+	ck_assert(run(is_leader, 20000));
+	change_error = 1;
+	ck_assert_int_eq(hcd_consensus_transfer(nodes[0].c, 0, on_changed, NULL), 0);
+	ck_assert_int_eq(hcd_consensus_transfer(nodes[0].c, 0, on_changed, NULL), -EBUSY);
+	ck_assert_msg(!hcd_consensus_has_lease(nodes[0].c), "a lease while it is handed over");
+	ck_assert_msg(run(is_other_leader, 1500), "it was not handed over to who lives");
+	ck_assert(run(is_changed, 20000));
+	ck_assert_int_eq(change_error, 0);
+	node_stop(&nodes[2]);
+	node_stop(&nodes[0]);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *s = suite_create("daemon_engine");
@@ -288,6 +351,7 @@ Suite *unit_suite(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, test_R22_a_write_that_failed_is_not_acknowledged);
+	tcase_add_test(t, test_R22_the_office_goes_to_one_that_lives);
 	suite_add_tcase(s, t);
 	return s;
 }
