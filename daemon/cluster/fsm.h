@@ -50,6 +50,7 @@
 #define HCD_KEPT_LEN		(64 * 1024)
 #define HCD_JOBS_MAX		1024
 #define HCD_CHARGES_MAX		200000
+#define HCD_CHARGED_DAYS	400	/* a clock that goes on by more at once is no usage */
 #define HCD_RUNS_MAX		64	/* remembered of one user and node */
 
 enum hcd_encrypt {

@@ -18,7 +18,7 @@
 
 #define HOUR_MS		3600000ULL
 #define HOURS_KEPT	(7 * 24)	/* then days */
-#define DAYS_KEPT	400
+#define DAYS_KEPT	HCD_CHARGED_DAYS
 
 /* ---- charges ----------------------------------------------------------------------------- */
 
@@ -103,11 +103,13 @@ static void add(struct hcd_fsm *fsm, const char *user, uint32_t node, uint64_t a
 	c->byte_s += byte_s;
 }
 
-/* Memory for @n more, so that adding does not fail half-way. */
+/* Memory for @n more, as far as the limit, so that adding does not fail half-way. */
 static int reserve(struct hcd_fsm *fsm, size_t n)
 {
 	void *list = fsm->charges;
 
+	if (n > HCD_CHARGES_MAX - fsm->nr_charges)
+		n = HCD_CHARGES_MAX - fsm->nr_charges;
 	while (fsm->charges_room < fsm->nr_charges + n) {
 		if (!hcd_fsm_room(&list, fsm->charges_room, &fsm->charges_room,
 				  sizeof(*fsm->charges)))
@@ -147,8 +149,10 @@ int hcd_fsm_charge(struct hcd_fsm *fsm, uint64_t now_ms)
 		fold(fsm, (uint32_t)(now_ms / HOUR_MS),
 		     fsm->nr_charges > HCD_CHARGES_MAX / 2 ? 24 : HOURS_KEPT);
 	/* A clock that jumps by years is no usage. */
-	if (nr_hours > DAYS_KEPT * 24)
+	if (nr_hours > DAYS_KEPT * 24) {
 		from_ms = now_ms;
+		nr_hours = 0;
+	}
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < fsm->nr_kept; i++) {
 			const struct hcd_kept *k = &fsm->kept[i];

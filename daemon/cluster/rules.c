@@ -13,6 +13,7 @@
 #define NS_PER_MS	1000000LL
 #define SAMPLE_MS	1000
 #define UPGRADE_MS	2000
+#define RETRY_MS	1000	/* after what the log did not take: it may go on so for hours */
 #define AT_ONCE		64	/* things done without the log, before others get their turn */
 
 struct hcd_rules *hcd_rules_new(struct hcd_control *c)
@@ -148,6 +149,8 @@ static void on_done(int error, const struct hcd_result *result, void *arg)
 		answer(r, 0, result->number);
 	} else {
 		forget(r);
+		if (error)
+			r->retry_ms = hcd_control_now(r->c) + RETRY_MS;
 		if (error == 0 && result->error == -EAGAIN && r->doing) {
 			r->doing->next = r->wishes;	/* decided anew */
 			r->wishes = r->doing;
@@ -181,6 +184,7 @@ static bool commit(struct hcd_rules *r)
 	ret = hcd_rules_diff(r, &step.changes, &step.n_changes);
 	if (ret < 0) {
 		forget(r);
+		r->retry_ms = hcd_control_now(r->c) + RETRY_MS;
 		answer(r, ret, 0);
 		return false;
 	}
@@ -202,6 +206,7 @@ static bool commit(struct hcd_rules *r)
 		return true;
 	r->is_busy = false;
 	forget(r);
+	r->retry_ms = hcd_control_now(r->c) + RETRY_MS;
 	answer(r, ret == -ESTALE ? -EAGAIN : ret, 0);
 	return false;
 }
@@ -519,6 +524,29 @@ static void refuse_all(struct hcd_rules *r)
 	}
 }
 
+/* Where the log's time went on so far at once that nobody is charged for it, that is an event. */
+static void say_jump(struct hcd_rules *r)
+{
+	const struct hcd_fsm *fsm = r->c->fsm;
+	uint64_t days = r->now_ms > fsm->charged_ms ? (r->now_ms - fsm->charged_ms) / 86400000 : 0;
+	Hcp__Command command = HCP__COMMAND__INIT;
+	Hcp__Decision decision = HCP__DECISION__INIT;
+	char text[HCD_DECISION_TEXT_LEN];
+
+	if (!fsm->charged_ms || days <= HCD_CHARGED_DAYS || r->jump_told_ms == fsm->charged_ms)
+		return;
+	r->jump_told_ms = fsm->charged_ms;
+	snprintf(text, sizeof(text), "The cluster's time went on by %llu days at once: no clock is trusted so far, and nobody is charged for that time.",
+		 (unsigned long long)days);
+	decision.rule = "R19";
+	decision.kind = "clock-jump";
+	decision.text = text;
+	command.by = r->c->identity.self.at.id;
+	command.what_case = HCP__COMMAND__WHAT_DECIDE;
+	command.decide = &decision;
+	hcd_control_tell(r->c, &command);
+}
+
 void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms)
 {
 	uint64_t log_ms;
@@ -539,6 +567,8 @@ void hcd_rules_tick(struct hcd_rules *r, uint64_t now_ms)
 		refuse_all(r);
 		return;
 	}
-	for (int i = 0; i < AT_ONCE && !r->is_busy && do_next(r, now_ms); i++)
-		;
+	say_jump(r);
+	for (int i = 0; i < AT_ONCE && !r->is_busy && now_ms >= r->retry_ms; i++)
+		if (!do_next(r, now_ms))
+			break;
 }

@@ -132,6 +132,8 @@ struct hcd_rules {
 	uint64_t changes;		/* of the state, that st was made of */
 	uint64_t now_ms;		/* the log's time, never going back here */
 	uint64_t tick_ms, upgrade_ms, sample_ms;	/* by hcd_control_now() */
+	uint64_t retry_ms;		/* nothing is given to the log before that, by the same */
+	uint64_t jump_told_ms;		/* charged_ms of the jump of the time that was told last */
 	bool is_busy;			/* a step is on its way */
 	bool is_tick;			/* its event is one: alerts are not repeated */
 	const json_t *event;		/* what it is, for those who explain; borrowed */

@@ -26,7 +26,9 @@ static uint8_t *entry;			/* on its way to the log */
 static size_t entry_len;
 static hcd_propose_cb entry_cb;
 static void *entry_arg;
-static unsigned int nr_wishes, nr_answers;
+static unsigned int nr_wishes, nr_answers, nr_refused, nr_told;
+static int log_error;
+static char told[512];
 
 /* ---- around the rules -------------------------------------------------------------------- */
 
@@ -80,12 +82,20 @@ void hcd_control_poke(struct hcd_control *control)
 
 void hcd_control_tell(struct hcd_control *control, Hcp__Command *command)
 {
+	if (command->what_case != HCP__COMMAND__WHAT_DECIDE)
+		return;
+	nr_told++;
+	snprintf(told, sizeof(told), "%s: %s", command->decide->kind, command->decide->text);
 }
 
 int hcd_control_propose(struct hcd_control *control, Hcp__Command *command, hcd_propose_cb cb,
 			void *arg)
 {
 	ck_assert_ptr_null(entry);
+	if (log_error) {
+		nr_refused++;
+		return log_error;
+	}
 	command->version = 2;
 	command->at_ms = log_ms;
 	entry = hcd_command_pack(command, &entry_len);
@@ -123,7 +133,8 @@ static void setup(void)
 {
 	now_ms = 10 * HOUR;
 	log_ms = 1000 * HOUR;
-	nr_wishes = nr_answers = 0;
+	nr_wishes = nr_answers = nr_refused = nr_told = 0;
+	log_error = 0;
 	memset(&c, 0, sizeof(c));
 	c.d = &d;
 	c.identity.self.at.id = 1;
@@ -211,6 +222,40 @@ START_TEST(test_ticks_do_not_starve_wishes)
 }
 END_TEST
 
+/* A full disk: what the rules would do is decided anew, but not all the time. */
+START_TEST(test_a_log_that_takes_nothing_is_left_in_peace)
+{
+	log_error = -ENOSPC;
+	for (int i = 0; i < 200; i++)
+		pass(ROUND_MS);
+	ck_assert_uint_ge(nr_refused, 5);
+	ck_assert_uint_le(nr_refused, 12);
+	log_error = 0;
+	for (int i = 0; i < 30; i++)
+		pass(ROUND_MS);
+	ck_assert_ptr_nonnull(hcd_fsm_kept(c.fsm, HCD_KEPT_NODE, "1"));	/* it has joined */
+}
+END_TEST
+
+START_TEST(test_R19_a_jump_of_the_time_is_told_once)
+{
+	stream(1000);
+	ck_assert_uint_eq(nr_told, 0);
+	c.fsm->charged_ms = log_ms;
+	log_ms += 300 * 24 * HOUR;
+	hcd_rules_tick(c.rules, now_ms += ROUND_MS);
+	apply_entry();
+	ck_assert_uint_eq(nr_told, 0);
+	c.fsm->charged_ms = log_ms;
+	log_ms += 3650 * 24 * HOUR;
+	for (int i = 0; i < 3; i++)
+		hcd_rules_tick(c.rules, now_ms += ROUND_MS);
+	apply_entry();
+	ck_assert_uint_eq(nr_told, 1);
+	ck_assert_msg(strstr(told, "clock-jump") && strstr(told, "3650 days"), "%s", told);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	Suite *s = suite_create("daemon_rules");
@@ -219,6 +264,8 @@ Suite *unit_suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_wishes_do_not_starve_the_tick);
 	tcase_add_test(t, test_ticks_do_not_starve_wishes);
+	tcase_add_test(t, test_a_log_that_takes_nothing_is_left_in_peace);
+	tcase_add_test(t, test_R19_a_jump_of_the_time_is_told_once);
 	suite_add_tcase(s, t);
 	return s;
 }

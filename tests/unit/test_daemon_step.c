@@ -288,6 +288,11 @@ START_TEST(test_R19_hours_become_days)
 	now_ms += 500 * 24 * HOUR;
 	ck_assert_int_eq(step(steps++, "A", 1), 0);
 	ck_assert_uint_lt(fsm->nr_charges, 24000);
+	/* A clock that is wrong by centuries takes no memory for each of their hours. */
+	now_ms += 300 * 365 * 24 * HOUR;
+	ck_assert_int_eq(step(steps++, "A", 1), 0);
+	ck_assert_uint_lt(fsm->charges_room, 24000);
+	ck_assert_uint_eq(fsm->charged_ms, now_ms);
 }
 END_TEST
 
